@@ -1,0 +1,144 @@
+"""From what was observed to what has happened: `decide` for one observation, `request` for a job.
+
+Pure: reads the state, never changes it; the runner makes the events durable and folds them.
+"""
+
+from typing import assert_never
+
+from pipeline.core import events as e
+from pipeline.core import observed as o
+from pipeline.core.declare import file_gone, file_seen
+from pipeline.core.digest import digest
+from pipeline.core.pending import owner, wanted
+from pipeline.core.resolve import Waiting, resolve
+from pipeline.core.resolved import Task
+from pipeline.core.state import JobState, State, spec_that_draws
+
+BLAMED_DEATHS = 2
+"""So many workers brought down by a job quarantine it."""
+UNEXPLAINED_DEATHS = 5
+"""So many deaths in a row that nothing explains, on one job without a picture, do so too."""
+
+
+def decide(state: State, seen: o.FileSeen | o.FileGone | o.Report) -> list[e.Event]:
+    """The events that follow from one observation, in order."""
+    match seen:
+        case o.FileSeen():
+            return file_seen(state, seen)
+        case o.FileGone():
+            return file_gone(state, seen.file)
+        case o.Began(worker=worker, task=task):
+            if not wanted(state, task):
+                return []
+            return [
+                e.RenderStarted(job=task.job, take=task.take, index=task.index, worker=worker)
+            ]
+        case o.Painted():
+            return _painted(state, seen)
+        case o.Failed(task=task):
+            if not wanted(state, task):
+                return []
+            return [
+                e.RenderFailed(
+                    job=task.job, take=task.take, index=task.index, kind=seen.kind,
+                    error=seen.error,
+                )
+            ]  # fmt: skip
+        case o.Lost():
+            return _lost(state, seen)
+        case o.WorkerWarm() | o.Stepped() | o.Stopped() | o.Broken():
+            return []
+        case _:
+            assert_never(seen)
+
+
+def request(state: State, job: JobState) -> list[e.Event]:
+    """The take that a job needs now, if it needs another than it has.
+
+    An edit of the job makes a new take. A change of its bible, style or project reaches a take
+    that has not begun; one that has is stale, and the user decides.
+    """
+    if job.withdrawn or job.cancelled:
+        return []
+    outcome = resolve(state, job)
+    last = job.takes[-1] if job.takes else None
+    if isinstance(outcome, Waiting):
+        if last is None or last.begun:
+            return []
+        return [e.RenderWithdrawn(job=job.key, take=last.number)]
+    print_of = digest(outcome.resolved)
+    same = last is not None and (last.digest, last.seeds) == (print_of, outcome.seeds)
+    edited = last is None or spec_that_draws(last.spec) != spec_that_draws(job.spec)
+    if last is not None and not edited and (same or last.begun):
+        return []
+    again = last is not None and (same or not last.begun)
+    return [
+        e.RenderRequested(
+            job=job.key,
+            take=1 if last is None else last.number + (not again),
+            reason="submitted" if last is None else "edited" if edited else "changed",
+            resolved=outcome.resolved,
+            digest=print_of,
+            seeds=outcome.seeds,
+        )
+    ]
+
+
+def reused(state: State, task: Task, file: str, sha256: str, *, shelved: bool) -> list[e.Event]:
+    """The events of a picture that did not need to be drawn: its like now stands at `file`."""
+    drawn = state.drawn[f"{task.digest}:{task.seed}"]
+    return [
+        *_shelved(state, task, shelved),
+        e.ImageReused(
+            job=task.job, take=task.take, index=task.index, seed=task.seed, file=file,
+            sha256=sha256, source=drawn.file,
+        ),
+    ]  # fmt: skip
+
+
+def _painted(state: State, seen: o.Painted) -> list[e.Event]:
+    task = seen.task
+    take = next((t for t in state.jobs[task.job].takes if t.number == task.take), None)
+    if take is None or take.digest != task.digest or task.index in take.images:
+        return []
+    return [
+        *_shelved(state, task, seen.shelved),
+        e.ImageRendered(
+            job=task.job,
+            take=task.take,
+            index=task.index,
+            seed=task.seed,
+            file=seen.file,
+            sha256=seen.sha256,
+            seconds=seen.seconds,
+            worker=seen.worker,
+            made=seen.made,
+        ),
+    ]
+
+
+def _shelved(state: State, task: Task, shelved: bool) -> list[e.Event]:
+    held = owner(state.jobs[task.job], task.file) if shelved else None
+    if held is None or task.shelf is None:
+        return []
+    take, image = held
+    return [e.ImageShelved(job=task.job, take=take.number, index=image.index, file=task.shelf)]
+
+
+def _lost(state: State, seen: o.Lost) -> list[e.Event]:
+    task = seen.task
+    lost = e.WorkerLost(
+        worker=seen.worker, pid=seen.pid, cause=seen.cause, detail=seen.detail, blamed=seen.blamed,
+        job=task.job if task else None, take=task.take if task else None,
+        index=task.index if task else None,
+    )  # fmt: skip
+    if task is None or not wanted(state, task):
+        return [lost]
+    job = state.jobs[task.job]
+    if seen.blamed and job.blamed + 1 >= BLAMED_DEATHS:
+        why = f"brought its worker down {job.blamed + 1} times; the last time: {seen.detail}"
+    elif not seen.blamed and job.unexplained + 1 >= UNEXPLAINED_DEATHS:
+        why = f"its worker died {job.unexplained + 1} times in a row without a picture"
+    else:
+        return [lost]
+    return [lost, e.JobQuarantined(job=task.job, reason=why)]

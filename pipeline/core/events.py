@@ -1,0 +1,245 @@
+"""The facts of a production, as they stand in the journal.
+
+Owns the shape of every event and its wire name; what they mean is `pipeline.core.state`'s.
+Never read a clock here: `seq` and `at` come from the journal.
+"""
+
+import json
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.core.manifest import Character, Job, Project
+from pipeline.core.problem import Problem
+from pipeline.core.resolved import Made, Model, Resolved
+
+
+class Fact(Struct, frozen=True, kw_only=True, tag_field="type"):
+    """What all events share: the wire name in `type`."""
+
+
+class RunnerStarted(Fact, frozen=True, kw_only=True, tag="runner_started"):
+    version: str
+    model: Model
+    workers: int
+    device: str
+    pid: int
+
+
+class ProjectDeclared(Fact, frozen=True, kw_only=True, tag="project_declared"):
+    key: str
+    file: str
+    spec: Project
+
+
+class ProjectWithdrawn(Fact, frozen=True, kw_only=True, tag="project_withdrawn"):
+    key: str
+    file: str
+
+
+class CharacterDeclared(Fact, frozen=True, kw_only=True, tag="character_declared"):
+    key: str
+    file: str
+    spec: Character
+
+
+class CharacterWithdrawn(Fact, frozen=True, kw_only=True, tag="character_withdrawn"):
+    key: str
+    file: str
+
+
+class JobSubmitted(Fact, frozen=True, kw_only=True, tag="job_submitted"):
+    """`seed` is what the job draws with while its manifest names none; kept through edits."""
+
+    key: str
+    file: str
+    project: str | None
+    seed: int
+    spec: Job
+
+
+class JobWithdrawn(Fact, frozen=True, kw_only=True, tag="job_withdrawn"):
+    key: str
+    file: str
+
+
+class ManifestRejected(Fact, frozen=True, kw_only=True, tag="manifest_rejected"):
+    file: str
+    sha256: str
+    problems: tuple[Problem, ...]
+
+
+class ManifestMended(Fact, frozen=True, kw_only=True, tag="manifest_mended"):
+    file: str
+
+
+class RenderRequested(Fact, frozen=True, kw_only=True, tag="render_requested"):
+    """A take: everything needed to draw it, and why. Said again for the same take until it began.
+
+    `seeds` has one seed a picture, `digest` is the resolved digest.
+    """
+
+    job: str
+    take: int
+    reason: Literal["submitted", "edited", "changed", "asked"]
+    resolved: Resolved
+    digest: str
+    seeds: tuple[int, ...]
+
+
+class RenderWithdrawn(Fact, frozen=True, kw_only=True, tag="render_withdrawn"):
+    """A take that had not begun is asked for no longer: what it refers to has gone."""
+
+    job: str
+    take: int
+
+
+class RenderStarted(Fact, frozen=True, kw_only=True, tag="render_started"):
+    job: str
+    take: int
+    index: int
+    worker: str
+
+
+class ImageRendered(Fact, frozen=True, kw_only=True, tag="image_rendered"):
+    """A picture is complete under `file` (relative to the inbox); `index` counts from 1."""
+
+    job: str
+    take: int
+    index: int
+    seed: int
+    file: str
+    sha256: str
+    seconds: float
+    worker: str
+    made: Made
+
+
+class ImageReused(Fact, frozen=True, kw_only=True, tag="image_reused"):
+    """A picture of the same digest and seed, drawn earlier as `source`, now also stands here."""
+
+    job: str
+    take: int
+    index: int
+    seed: int
+    file: str
+    sha256: str
+    source: str
+
+
+class ImageShelved(Fact, frozen=True, kw_only=True, tag="image_shelved"):
+    """A picture of an older take now stands at `file`, its old place being needed."""
+
+    job: str
+    take: int
+    index: int
+    file: str
+
+
+class RenderFailed(Fact, frozen=True, kw_only=True, tag="render_failed"):
+    job: str
+    take: int
+    index: int
+    kind: Literal["error", "out_of_memory"]
+    error: str
+
+
+class WorkerLost(Fact, frozen=True, kw_only=True, tag="worker_lost"):
+    """`job`, `take`, `index` say what it was drawing; `blamed` whether that did it."""
+
+    worker: str
+    pid: int
+    cause: Literal["crash", "exit", "deadline", "out_of_memory", "killed", "keeper"]
+    detail: str
+    blamed: bool
+    job: str | None = None
+    take: int | None = None
+    index: int | None = None
+
+
+class JobQuarantined(Fact, frozen=True, kw_only=True, tag="job_quarantined"):
+    job: str
+    reason: str
+
+
+class JobHeld(Fact, frozen=True, kw_only=True, tag="job_held"):
+    job: str
+
+
+class JobReleased(Fact, frozen=True, kw_only=True, tag="job_released"):
+    job: str
+
+
+class JobReprioritised(Fact, frozen=True, kw_only=True, tag="job_reprioritised"):
+    job: str
+    priority: int
+
+
+class JobCancelled(Fact, frozen=True, kw_only=True, tag="job_cancelled"):
+    job: str
+
+
+class JobRetried(Fact, frozen=True, kw_only=True, tag="job_retried"):
+    job: str
+
+
+class QueuePaused(Fact, frozen=True, kw_only=True, tag="queue_paused"):
+    reason: str
+
+
+class QueueResumed(Fact, frozen=True, kw_only=True, tag="queue_resumed"):
+    pass
+
+
+Event = (
+    RunnerStarted
+    | ProjectDeclared
+    | ProjectWithdrawn
+    | CharacterDeclared
+    | CharacterWithdrawn
+    | JobSubmitted
+    | JobWithdrawn
+    | ManifestRejected
+    | ManifestMended
+    | RenderRequested
+    | RenderWithdrawn
+    | RenderStarted
+    | ImageRendered
+    | ImageReused
+    | ImageShelved
+    | RenderFailed
+    | WorkerLost
+    | JobQuarantined
+    | JobHeld
+    | JobReleased
+    | JobReprioritised
+    | JobCancelled
+    | JobRetried
+    | QueuePaused
+    | QueueResumed
+)
+
+VERSION = 1
+"""The shape of the events above; an older one is upcast when it is read."""
+
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_encoder = msgspec.json.Encoder()
+
+
+def decode(line: bytes) -> Event:
+    """The event in one line of the journal.
+
+    Raises:
+        msgspec.ValidationError: its type or a field of it is unknown to this version.
+    """
+    return _decoder.decode(line)
+
+
+def encode(event: Event) -> tuple[str, bytes]:
+    """The event's wire name, and its fields as a JSON object without it (ASCII)."""
+    name = str(event.__struct_config__.tag)
+    body = _encoder.encode(event)
+    if not body.isascii():
+        body = json.dumps(json.loads(body), separators=(",", ":")).encode()
+    return name, b"{" + body[len(f'{{"type":"{name}"') :].removeprefix(b",")

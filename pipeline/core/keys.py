@@ -1,0 +1,55 @@
+"""Keys: by what name a project, a character, a job and its pictures are known for ever.
+
+A job's key is its manifest's path in the inbox without suffix, plus `#name` where the file holds
+several documents. A project's key is the slug of its name, a character's is `project/slug`.
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+MANIFEST_SUFFIXES = (".yaml", ".yml")
+
+
+@lru_cache(maxsize=4096)
+def slug(name: str) -> str:
+    """A name as part of a path: NFC, lower case, letters and digits of any script, `-` between."""
+    text = unicodedata.normalize("NFC", name).casefold()
+    return unicodedata.normalize("NFC", re.sub(r"[\W_]+", "-", text).strip("-"))
+
+
+def folder_of(file: str) -> str:
+    """The folder a file stands in, relative to the inbox; the inbox itself is ''."""
+    parent = str(PurePosixPath(file).parent)
+    return "" if parent == "." else parent
+
+
+def stem_of(file: str) -> str:
+    """The path without the manifest's suffix."""
+    path = PurePosixPath(unicodedata.normalize("NFC", file))
+    return str(path.with_suffix("")) if path.suffix.lower() in MANIFEST_SUFFIXES else str(path)
+
+
+def job_key(file: str, name: str | None, *, several: bool) -> str:
+    """`show/rooftop`, or `show/rooftop#dawn` in a file of several documents."""
+    return f"{stem_of(file)}#{slug(name)}" if several and name else stem_of(file)
+
+
+def character_key(project: str | None, name: str) -> str:
+    """`project/slug`, or the bare slug for one that belongs to no project."""
+    return f"{project}/{slug(name)}" if project else slug(name)
+
+
+def picture_file(job: str, index: int, attempt: int = 1) -> str:
+    """Where picture `index` (from 1) of a job stands: `stem[.name].NN.png`.
+
+    `attempt` counts on where that name is taken by a file the journal does not own.
+    """
+    stem = job.replace("#", ".")
+    return f"{stem}.{index:02d}{f'-{attempt}' if attempt > 1 else ''}.png"
+
+
+def shelf_file(job: str, take: int, index: int) -> str:
+    """Where a picture of an older take is kept once a newer one stands in its place."""
+    return f".pipeline/takes/{job.replace('#', '.')}.take{take}.{index:02d}.png"

@@ -1,0 +1,127 @@
+"""What the runner observes: files, and what the workers report. `decide` turns these into events.
+
+Observations are not journalled; only what is decided from them is.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from pipeline.core.manifest import Manifest
+from pipeline.core.problem import Problem
+from pipeline.core.resolved import Made, Task
+
+
+class Observation(Struct, frozen=True, kw_only=True, tag=True):
+    """What all observations share."""
+
+
+class FileSeen(Observation, frozen=True):
+    """A manifest file as it stands now: its good documents, and what is wrong with the others.
+
+    `lines` has the line each manifest begins at. `several` is whether the file holds more than
+    one document, good or bad, so that a job's key does not depend on its neighbours' faults.
+    """
+
+    file: str
+    sha256: str
+    manifests: tuple[Manifest, ...] = ()
+    lines: tuple[int, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    several: bool = False
+
+
+class FileGone(Observation, frozen=True):
+    file: str
+
+
+class WorkerWarm(Observation, frozen=True):
+    """The worker has finished its warm-up step and is idle."""
+
+    worker: str
+    pid: int
+
+
+class Began(Observation, frozen=True):
+    """The first UNet call of the task begins; `at` is CLOCK_MONOTONIC in seconds."""
+
+    worker: str
+    task: Task
+    at: float
+
+
+class Stepped(Observation, frozen=True):
+    """Step `step` of `steps` is done. A tick: streamed, never journalled."""
+
+    worker: str
+    task: Task
+    step: int
+    steps: int
+
+
+class Painted(Observation, frozen=True):
+    """The picture is complete and in place under `file`, relative to the inbox."""
+
+    worker: str
+    task: Task
+    file: str
+    sha256: str
+    seconds: float
+    shelved: bool
+    made: Made
+
+
+class Failed(Observation, frozen=True):
+    worker: str
+    task: Task
+    kind: Literal["error", "out_of_memory"]
+    error: str
+
+
+class Stopped(Observation, frozen=True):
+    """The task was stopped between steps because it was asked for no longer."""
+
+    worker: str
+    task: Task
+
+
+class Lost(Observation, frozen=True):
+    """A worker has died and is being replaced; `blamed` is whether its task did it."""
+
+    worker: str
+    pid: int
+    cause: Literal["crash", "exit", "deadline", "out_of_memory", "killed", "keeper"]
+    detail: str
+    blamed: bool
+    task: Task | None = None
+
+
+class Broken(Observation, frozen=True):
+    """No worker can ever be had: the model does not load, the device is not there."""
+
+    error: str
+    hint: str = ""
+
+
+Report = WorkerWarm | Began | Stepped | Painted | Failed | Stopped | Lost | Broken
+
+
+class WorkerLive(Struct, frozen=True, kw_only=True):
+    """What one worker does at this moment; `step` of `steps`, 0 before the first."""
+
+    name: str
+    pid: int | None
+    phase: Literal["starting", "idle", "rendering"]
+    task: Task | None = None
+    step: int = 0
+    steps: int = 0
+
+
+class Live(Struct, frozen=True, kw_only=True):
+    """What no journal says: the moment. Streamed to the page and part of `health`."""
+
+    workers: tuple[WorkerLive, ...] = ()
+    model_preloaded: bool = False
+    inbox_lost: str | None = None
+    journal_failed: str | None = None
+    draining: bool = False

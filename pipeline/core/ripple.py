@@ -1,0 +1,61 @@
+"""How far an event reaches: which jobs and which manifest files must be decided again.
+
+Pure. What is decided again and comes out as before makes no event, so reaching too far costs time
+only; reaching too short would make the state depend on the order of arrival.
+"""
+
+from msgspec import Struct
+
+from pipeline.core import events as e
+from pipeline.core.keys import slug
+from pipeline.core.state import State
+
+
+class Ripple(Struct, frozen=True, kw_only=True):
+    """Keys of jobs, and manifest files that were seen before."""
+
+    jobs: frozenset[str] = frozenset()
+    files: frozenset[str] = frozenset()
+
+
+def ripple(state: State, event: e.Event) -> Ripple:
+    """What to decide again after this event was folded into the state."""
+    match event:
+        case e.JobSubmitted(key=key) | e.JobRetried(job=key):
+            return Ripple(jobs=frozenset((key,)))
+        case e.RunnerStarted():
+            return Ripple(jobs=frozenset(state.jobs))
+        case e.ProjectDeclared(key=key):
+            # Whose project a manifest is may be different now.
+            return Ripple(jobs=_of_project(state, key), files=frozenset(_all_files(state)))
+        case e.ProjectWithdrawn(key=key, file=file):
+            return Ripple(
+                jobs=_of_project(state, key), files=frozenset({file, *_all_files(state)})
+            )
+        case e.CharacterDeclared(key=key):
+            return Ripple(jobs=_with_character(state, key))
+        case e.CharacterWithdrawn(key=key, file=file):
+            # A key is free: whoever was refused it may have it now.
+            files = frozenset({file, *state.rejected})
+            return Ripple(jobs=_with_character(state, key), files=files)
+        case e.JobWithdrawn(file=file):
+            return Ripple(files=frozenset({file, *state.rejected}))
+        case _:
+            return Ripple()
+
+
+def _all_files(state: State) -> set[str]:
+    return state.files.keys() | state.rejected.keys()
+
+
+def _of_project(state: State, key: str) -> frozenset[str]:
+    return frozenset(job.key for job in state.jobs.values() if job.project == key)
+
+
+def _with_character(state: State, key: str) -> frozenset[str]:
+    last = key.rpartition("/")[2]
+    return frozenset(
+        job.key
+        for job in state.jobs.values()
+        if any(slug(name.rpartition("/")[2]) == last for name in job.spec.characters)
+    )

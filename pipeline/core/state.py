@@ -1,0 +1,134 @@
+"""The state of a production, as values: what the journal says, folded.
+
+Owns the shape of what is known of projects, characters, jobs, takes and pictures; how events make
+it is `pipeline.core.evolve`'s.
+"""
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pipeline.core.manifest import Character, Job, Project
+from pipeline.core.problem import Problem
+from pipeline.core.resolved import Made, Model, Resolved
+
+
+class ProjectState(Struct, frozen=True, kw_only=True):
+    """A project in force, and the file that says so."""
+
+    key: str
+    file: str
+    spec: Project
+
+
+class CharacterState(Struct, frozen=True, kw_only=True):
+    """A character in force, and the file that says so."""
+
+    key: str
+    file: str
+    spec: Character
+
+
+class Image(Struct, frozen=True, kw_only=True):
+    """A finished picture; `source` is the file it was reused from, `made` how it was drawn."""
+
+    index: int
+    seed: int
+    file: str
+    sha256: str
+    at: str
+    seconds: float = 0.0
+    worker: str | None = None
+    made: Made | None = None
+    source: str | None = None
+
+
+class Take(Struct, frozen=True, kw_only=True):
+    """One rendering of a job. `images`, `started` and `failed` are by index, from 1."""
+
+    number: int
+    reason: str
+    at: str
+    spec: Job
+    resolved: Resolved
+    digest: str
+    seeds: tuple[int, ...]
+    images: dict[int, Image] = {}
+    started: dict[int, str] = {}
+    failed: dict[int, str] = {}
+
+    @property
+    def begun(self) -> bool:
+        """Whether something of it is drawn or being drawn, so that it can change no more."""
+        return bool(self.images or self.started)
+
+    @property
+    def owed(self) -> tuple[int, ...]:
+        """The indices of the pictures that are neither drawn nor failed."""
+        cells = range(1, len(self.seeds) + 1)
+        return tuple(n for n in cells if n not in self.images and n not in self.failed)
+
+
+class JobState(Struct, frozen=True, kw_only=True):
+    """A job and all that became of it; `order` is the seq of its first submission.
+
+    `held` and `priority` are what a command said, in force until the manifest's own field changes.
+    `blamed` counts deaths of workers by its doing, `unexplained` others in a row without a picture.
+    """
+
+    key: str
+    file: str
+    project: str | None
+    seed: int
+    spec: Job
+    order: int
+    takes: tuple[Take, ...] = ()
+    withdrawn: bool = False
+    cancelled: bool = False
+    held: bool | None = None
+    priority: int | None = None
+    quarantined: str | None = None
+    blamed: int = 0
+    unexplained: int = 0
+
+    @property
+    def on_hold(self) -> bool:
+        return self.spec.hold if self.held is None else self.held
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """What is drawn first sorts first."""
+        return -(self.spec.priority if self.priority is None else self.priority), self.order
+
+
+class Drawn(Struct, frozen=True, kw_only=True):
+    """Where a picture of some digest and seed stands."""
+
+    file: str
+    sha256: str
+
+
+class State(Struct, kw_only=True):
+    """Everything the journal says. `files` has the keys each manifest file declares, as
+    `(kind, key)`; `owed` the jobs with pictures owed; `drawn` is by `digest:seed`."""
+
+    seq: int = 0
+    at: str = ""
+    model: Model | None = None
+    workers: int = 0
+    paused: str | None = None
+    projects: dict[str, ProjectState] = {}
+    characters: dict[str, CharacterState] = {}
+    jobs: dict[str, JobState] = {}
+    folders: dict[str, str] = {}
+    folded: dict[str, str] = {}
+    files: dict[str, dict[str, None]] = {}
+    rejected: dict[str, tuple[Problem, ...]] = {}
+    owed: dict[str, None] = {}
+    drawn: dict[str, Drawn] = {}
+    seeds: dict[str, int] = {}
+    finished: int = 0
+
+
+def spec_that_draws(spec: Job) -> Job:
+    """The part of a job that reaches the picture: without its names, place and handling."""
+    return replace(spec, name=None, project=None, priority=0, hold=False)

@@ -1,0 +1,1 @@
+"""The tests mirror the modules; each says in its docstring what holds."""

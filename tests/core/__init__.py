@@ -1,0 +1,1 @@
+"""The rules, by themselves: no process, no clock, and files only as text."""

@@ -1,0 +1,100 @@
+"""A production in memory for tests: files go in as text, events come out, the state is folded.
+
+It is the runner's own order (`decide`, fold, `request`, fold) without journal, disk or workers.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+from pipeline.core import events as e
+from pipeline.core import observed as o
+from pipeline.core.decide import decide, request
+from pipeline.core.evolve import evolve
+from pipeline.core.manifest import Project
+from pipeline.core.pending import pending
+from pipeline.core.resolved import Made, Model, Task
+from pipeline.core.ripple import ripple
+from pipeline.core.state import JobState, State
+from pipeline.inbox.load import load
+
+MODEL = Model(name="test", sha256="ab" * 32, width=256, height=256)
+MADE = Made(device="cpu", dtype="float32", threads=1, batch=1, torch="2", diffusers="0")
+
+
+def seen(file: str, text: str) -> o.FileSeen:
+    """What the inbox says of a file with this text."""
+    loaded = load(text.encode(), file)
+    return o.FileSeen(
+        file=file,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        manifests=tuple(document.manifest for document in loaded.documents),
+        lines=tuple(document.line for document in loaded.documents),
+        problems=loaded.problems,
+        several=loaded.several,
+    )
+
+
+class Production:
+    """A state and the events that made it."""
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.events: list[e.Event] = []
+        self._files: dict[str, o.FileSeen] = {}
+        self._told = 0
+        self.record(e.RunnerStarted(version="0", model=MODEL, workers=3, device="cpu", pid=1))
+
+    def record(self, *events: e.Event) -> None:
+        for event in events:
+            self.events.append(event)
+            evolve(self.state, self.state.seq + 1, f"at-{self.state.seq + 1}", event)
+
+    def observe(self, *looks: o.FileSeen | o.FileGone | o.Report) -> list[e.Event]:
+        """Decide and fold until nothing more follows; all the events that came of it."""
+        before = len(self.events)
+        room = list(looks)
+        jobs: set[str] = set()
+        while room or self._told < len(self.events):
+            for look in room:
+                self.record(*decide(self.state, look))
+            reached = [ripple(self.state, event) for event in self.events[self._told :]]
+            self._told = len(self.events)
+            files = sorted(file for one in reached for file in one.files)
+            room = [self._files[file] for file in files if file in self._files]
+            jobs.update(key for one in reached for key in one.jobs)
+        for key in sorted(jobs):
+            self.record(*request(self.state, self.state.jobs[key]))
+        self._told = len(self.events)
+        return self.events[before:]
+
+    def drop(self, file: str, text: str) -> list[e.Event]:
+        self._files[file] = seen(file, text)
+        return self.observe(self._files[file])
+
+    def remove(self, file: str) -> list[e.Event]:
+        self._files.pop(file, None)
+        return self.observe(o.FileGone(file=file))
+
+    def checkout(self, files: Iterable[tuple[str, str]]) -> None:
+        """Many files at once, in the runner's order: projects before what stands under them."""
+        looks = [seen(file, text) for file, text in files]
+        self._files.update((look.file, look) for look in looks)
+        looks.sort(key=lambda look: not any(isinstance(m, Project) for m in look.manifests))
+        self.observe(*looks)
+
+    def job(self, key: str) -> JobState:
+        return self.state.jobs[key]
+
+    def tasks(self, most: int = 100) -> list[Task]:
+        return pending(self.state, set(), most)
+
+    def paint(self, task: Task, sha256: str = "") -> list[e.Event]:
+        """A worker draws the task, from its begin to its end."""
+        self.observe(o.Began(worker="worker-1", task=task, at=0.0))
+        return self.observe(
+            o.Painted(
+                worker="worker-1", task=task, file=task.file,
+                sha256=sha256 or hashlib.sha256(f"{task.digest}{task.seed}".encode()).hexdigest(),
+                seconds=1.0, shelved=task.replaces is not None, made=MADE,
+            )
+        )  # fmt: skip
