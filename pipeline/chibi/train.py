@@ -1,0 +1,155 @@
+"""`python -m pipeline.chibi.train`: paints, trains and writes the bundled model.
+
+Owns the order of the phases and the folder of intermediate work. An interrupted training goes on
+where its last checkpoint was; a finished phase is not repeated.
+"""
+
+from pathlib import Path
+
+import click
+import msgspec
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+from PIL import Image
+from torch import Tensor
+
+from pipeline.chibi import dataset, together
+from pipeline.chibi.network import Networks, Shape, build_text, build_unet, build_vae, write_folder
+from pipeline.chibi.pace import Budget, report, train
+from pipeline.chibi.tokenizer import train_tokenizer
+from pipeline.chibi.train_text import TextTrainer
+from pipeline.chibi.train_unet import PEAK_RATE as UNET_RATE
+from pipeline.chibi.train_unet import UnetTrainer
+from pipeline.chibi.train_vae import PEAK_RATE as VAE_RATE
+from pipeline.chibi.train_vae import VaeTrainer, encode, rebuild, set_scale
+
+TEXT_RATE = 1e-3
+SHOWN = 12
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """One training: where it writes, how much it paints and how long each phase may take.
+
+    `out` gets the diffusers folder; `work` pictures, latents and checkpoints.
+    """
+
+    out: Path
+    work: Path
+    pictures: int
+    vae: Budget
+    text: Budget
+    unet: Budget
+    shape: Shape = Shape()
+
+
+def run(plan: Plan) -> None:
+    """Train everything the plan says and write the folder."""
+    torch.manual_seed(dataset.SEED)
+    plan.work.mkdir(parents=True, exist_ok=True)
+    painted = dataset.pictures(
+        plan.work / "pictures", plan.pictures, size=plan.shape.picture_size
+    )
+    vae, latents = _trained_vae(plan, painted)
+    _trained_unet(plan, vae, latents)
+
+
+def _trained_vae(plan: Plan, painted: dataset.Pictures) -> tuple[AutoencoderTiny, Tensor]:
+    vae = build_vae(plan.shape)
+    trainer = VaeTrainer(vae, painted)
+    shown = np.array(painted[:SHOWN])
+
+    def show(steps: int) -> None:
+        if together.rank() > 0:
+            return
+        rows = np.concatenate([shown, rebuild(vae, shown)], axis=2)
+        Image.fromarray(np.concatenate(list(rows))).save(plan.work / "rebuilt.png")
+
+    checkpoint = plan.work / "vae.pt"
+    steps = train(trainer, budget=plan.vae, peak=VAE_RATE, checkpoint=checkpoint, exported=show)
+    show(steps)
+    latents = _encoded(plan.work / f"latents-{plan.pictures}-{steps}.pt", vae, painted)
+    report(f"latents of {len(latents)} pictures, scaled by {set_scale(vae, latents)}")
+    return vae, latents
+
+
+def _encoded(path: Path, vae: AutoencoderTiny, painted: dataset.Pictures) -> Tensor:
+    members = [path.with_suffix(f".{member}-{together.size()}.pt") for member in range(together.size())]
+    mine = members[together.rank()]
+    if not mine.exists():
+        part = mine.with_suffix(".part")
+        torch.save(encode(vae, painted[together.rank() :: together.size()]), part)
+        part.replace(mine)
+    together.wait()
+    parts = [torch.load(member, weights_only=True) for member in members]
+    latents = torch.empty(len(painted), *parts[0].shape[1:], dtype=parts[0].dtype)
+    for member, part_latents in enumerate(parts):
+        latents[member :: together.size()] = part_latents
+    return latents
+
+
+def _trained_unet(plan: Plan, vae: AutoencoderTiny, latents: Tensor) -> None:
+    scenes = dataset.scenes(plan.pictures)
+    tokenizer = train_tokenizer(dataset.tokenizer_captions(scenes))
+    text, unet = build_text(plan.shape, tokenizer), build_unet(plan.shape)
+    warm = TextTrainer(text, tokenizer, scenes)
+    train(warm, budget=plan.text, peak=TEXT_RATE, checkpoint=plan.work / "text.pt")
+    trainer = UnetTrainer(
+        unet,
+        text,
+        tokenizer,
+        latents,
+        lambda number, rng: dataset.training_caption(scenes[number], rng),
+        scale=vae.config.scaling_factor,
+    )
+
+    def export(steps: int) -> None:
+        if together.rank() > 0:
+            return
+        averaged_unet, averaged_text = trainer.averages
+        networks = Networks(vae=vae, text=averaged_text, unet=averaged_unet, tokenizer=tokenizer)
+        size = write_folder(networks, plan.out)
+        report(f"wrote {plan.out} after {steps} steps, {size / 1e6:.1f} MB of weights")
+
+    checkpoint = plan.work / "unet.pt"
+    steps = train(trainer, budget=plan.unet, peak=UNET_RATE, checkpoint=checkpoint, exported=export)
+    export(steps)
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the model.")
+@click.option("--work", type=click.Path(path_type=Path), help="Pictures, latents, checkpoints.")
+@click.option("--pictures", default=10_000, show_default=True, help="Pictures to paint.")
+@click.option("--vae-steps", default=2_400, show_default=True)
+@click.option("--vae-minutes", default=float("inf"), help="End the VAE's training by then.")
+@click.option("--text-steps", default=300, show_default=True)
+@click.option("--unet-steps", default=12_000, show_default=True)
+@click.option("--unet-minutes", default=float("inf"), help="End the UNet's training by then.")
+@click.option("--processes", default=2, show_default=True, help="Of one thread each; as many as cores.")
+def main(
+    out: Path,
+    work: Path | None,
+    pictures: int,
+    vae_steps: int,
+    vae_minutes: float,
+    text_steps: int,
+    unet_steps: int,
+    unet_minutes: float,
+    processes: int,
+) -> None:
+    """Paint, train and write the bundled model; go on if it was interrupted."""
+    plan = Plan(
+        out=out,
+        work=work or out.with_name(f"{out.name}-training"),
+        pictures=pictures,
+        vae=Budget(steps=vae_steps, minutes=vae_minutes),
+        text=Budget(steps=text_steps),
+        unet=Budget(steps=unet_steps, minutes=unet_minutes),
+    )
+    plan.work.mkdir(parents=True, exist_ok=True)
+    dataset.pictures(plan.work / "pictures", pictures, processes=processes)
+    together.run(processes, run, plan)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Training of the UNet and the text encoder on latents and captions.
+
+Owns their loss, the average of their weights, and the warm-up of the text encoder. Never paints
+and never changes the autoencoder.
+"""
+
+import copy
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import torch
+from diffusers import DDPMScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from pipeline.chibi import together
+from pipeline.chibi.network import build_scheduler
+from pipeline.chibi.tokenizer import LENGTH
+
+BATCH: Final = 16
+PEAK_RATE: Final = 1e-3
+DECAY: Final = 0.999
+SNR_CAP: Final = 5.0
+
+
+class UnetTrainer:
+    """Learns to predict `v` from noisy latents and captions, keeping an average of its weights.
+
+    `latents` are raw (unscaled) [n, channels, height, width]; `captions(number, rng)` says
+    picture `number` anew each time, and is empty now and then for guidance's sake.
+    """
+
+    def __init__(
+        self,
+        unet: UNet2DConditionModel,
+        text: CLIPTextModel,
+        tokenizer: CLIPTokenizer,
+        latents: Tensor,
+        captions: Callable[[int, random.Random], str],
+        *,
+        scale: float,
+        seed: int = 0,
+        batch: int = BATCH,
+    ) -> None:
+        self.unet, self.text, self._tokenizer = unet, text, tokenizer
+        self.averages = copy.deepcopy(unet), copy.deepcopy(text)
+        self._latents, self._captions, self._scale = latents, captions, scale
+        self._batch = together.share(batch)
+        self._steps = 0
+        self._seed = seed
+        self._order: list[int] = []
+        self._noises = DDPMScheduler.from_config(build_scheduler().config)
+        alphas = self._noises.alphas_cumprod
+        self._ratios = alphas / (1.0 - alphas)
+        weights = [*unet.parameters(), *text.parameters()]
+        self._optimizer = torch.optim.AdamW(weights, lr=PEAK_RATE, betas=(0.9, 0.99), eps=1e-8)
+        self._weights = weights
+
+    def step(self, rate: float, progress: float) -> dict[str, float]:
+        """Learn from one batch; return its loss."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        loss = self._loss()
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        together.average_gradients(self._weights)
+        length = nn.utils.clip_grad_norm_(self._weights, 1.0)
+        self._optimizer.step()
+        self._steps += 1
+        self._average()
+        return {"loss": float(loss.detach()), "gradient": float(length)}
+
+    def state(self) -> dict[str, Any]:
+        """Return weights, averages, optimizer and place; random numbers follow from the place."""
+        return {
+            "unet": self.unet.state_dict(),
+            "text": self.text.state_dict(),
+            "averages": [average.state_dict() for average in self.averages],
+            "optimizer": self._optimizer.state_dict(),
+            "steps": self._steps,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.unet.load_state_dict(state["unet"])
+        self.text.load_state_dict(state["text"])
+        for average, saved in zip(self.averages, state["averages"], strict=True):
+            average.load_state_dict(saved)
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._steps = int(state["steps"])
+
+    def _loss(self) -> Tensor:
+        rng = random.Random(f"{self._seed}/{self._steps}/{together.rank()}")
+        generator = torch.Generator().manual_seed(rng.getrandbits(62))
+        chosen = self._chosen(rng)
+        clean = self._latents[chosen].to(torch.float32) * self._scale
+        noise = torch.randn(clean.shape, generator=generator)
+        times = _times(len(chosen), generator)
+        noisy = self._noises.add_noise(clean, noise, times)
+        wanted = self._noises.get_velocity(clean, noise, times)
+        tokens = tokens_of(self._tokenizer, [self._captions(number, rng) for number in chosen])
+        states = self.text(tokens).last_hidden_state
+        found = self.unet(
+            noisy.to(memory_format=torch.channels_last), times, encoder_hidden_states=states
+        ).sample
+        losses = (found - wanted).square().mean(dim=(1, 2, 3))
+        # The easiest times (hardly any noise) would otherwise outweigh those that decide.
+        ratio = self._ratios[times]
+        return (losses * ratio.clamp(max=SNR_CAP).add(1.0) / ratio.add(1.0)).mean()
+
+    def _chosen(self, rng: random.Random) -> list[int]:
+        if len(self._order) < self._batch:
+            self._order = list(range(together.rank(), len(self._latents), together.size()))
+            rng.shuffle(self._order)
+        return [self._order.pop() for _ in range(min(self._batch, len(self._order)))]
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        keep = min(DECAY, (self._steps + 1) / (self._steps + 10))
+        for average, module in zip(self.averages, (self.unet, self.text), strict=True):
+            torch._foreach_lerp_(
+                list(average.parameters()), list(module.parameters()), 1.0 - keep
+            )
+
+
+def tokens_of(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
+    """Return token numbers [n, 77], padded and cut as pipelines do it."""
+    encoded = tokenizer(
+        list(captions),
+        padding="max_length",
+        max_length=LENGTH,
+        truncation=True,
+        return_tensors="pt",
+    )
+    tokens: Tensor = encoded.input_ids
+    return tokens
+
+
+def _times(count: int, generator: torch.Generator) -> Tensor:
+    # Spread evenly over the batch: the loss of a batch then hardly depends on luck.
+    even = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+    return (even * 1000).long().clamp(0, 999)

@@ -1,0 +1,172 @@
+"""Training of the autoencoder on crops of painted pictures.
+
+Owns its loss and its latents' scale. Never knows captions or the UNet.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline.chibi import together
+from pipeline.chibi.dataset import Pictures
+from pipeline.chibi.network import SCALE
+
+CROP: Final = 128
+BATCH: Final = 8
+PEAK_RATE: Final = 1.2e-3
+NOISE: Final = 0.22
+"""Most noise added to the latents: it makes their space smooth, which diffusion needs."""
+
+
+class VaeTrainer:
+    """Learns to rebuild pictures from 1/8 of their width and height.
+
+    Rare colours are small in a plain mean of differences and drift to their neighbours, so
+    blurred differences count again; so do differences of edges, which keep lines crisp.
+    """
+
+    def __init__(
+        self,
+        vae: AutoencoderTiny,
+        pictures: Pictures,
+        *,
+        seed: int = 0,
+        crop: int = CROP,
+        batch: int = BATCH,
+    ) -> None:
+        self.vae = vae
+        self._pictures = pictures
+        self._crop, self._batch = min(crop, pictures.shape[1]), together.share(batch)
+        self._seed = seed + together.rank()
+        self._rng = np.random.default_rng(self._seed)
+        self._generator = torch.Generator().manual_seed(self._seed)
+        self._steps = 0
+        self._colours = colour_axes(pictures)
+        self._optimizer = torch.optim.Adam(vae.parameters(), lr=PEAK_RATE, betas=(0.9, 0.99))
+
+    def step(self, rate: float, progress: float) -> dict[str, float]:
+        """Learn from one batch of crops; return the parts of the loss."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        wanted = self._crops()
+        latents = self.vae.encoder(wanted)
+        rebuilt = self.vae.decoder(latents + self._noise(latents))
+        parts = {
+            **_differences(rebuilt, wanted),
+            "spread": _spread(latents),
+            "anchor": 0.2 * self._anchor(latents, wanted),
+        }
+        loss = torch.stack(list(parts.values())).sum()
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        together.average_gradients(self.vae.parameters())
+        torch.nn.utils.clip_grad_norm_(self.vae.parameters(), 1.0)
+        self._optimizer.step()
+        self._steps += 1
+        return {name: float(part.detach()) for name, part in parts.items()}
+
+    def state(self) -> dict[str, Any]:
+        """Return weights, optimizer and random state."""
+        return {
+            "vae": self.vae.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "steps": self._steps,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.vae.load_state_dict(state["vae"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._steps = int(state.get("steps", 0))
+        self._rng = np.random.default_rng([self._seed, self._steps])
+        self._generator.manual_seed(self._seed + 1000 * self._steps)
+
+    def _crops(self) -> Tensor:
+        size = self._crop
+        cells = (self._pictures.shape[1] - size) // SCALE + 1
+        chosen = self._rng.integers(len(self._pictures), size=self._batch)
+        # Crops lie on the latent grid: screentone and scan lines have its period.
+        corners = self._rng.integers(cells, size=(self._batch, 2)) * SCALE
+        crops = [
+            self._pictures[number, y : y + size, x : x + size]
+            for number, (y, x) in zip(chosen, corners, strict=True)
+        ]
+        return as_tensor(np.stack(crops))
+
+    def _anchor(self, latents: Tensor, wanted: Tensor) -> Tensor:
+        middle, axes = self._colours
+        mean = functional.avg_pool2d(wanted, SCALE) - middle.view(1, 3, 1, 1)
+        return (latents[:, :3] - torch.einsum("nchw,cd->ndhw", mean, axes)).square().mean()
+
+    def _noise(self, latents: Tensor) -> Tensor:
+        amount = torch.rand(len(latents), 1, 1, 1, generator=self._generator) * NOISE
+        return amount * torch.randn(latents.shape, generator=self._generator)
+
+
+def colour_axes(pictures: Pictures) -> tuple[Tensor, Tensor]:
+    """Return the mean colour [3] and the axes [3, 3] along which cells' colours have unit variance.
+
+    The first three latents are held to them. Left to itself an autoencoder finds a picture's
+    rarer colour axes last; told where they are it starts with them, and the latents show a
+    small picture by themselves.
+    """
+    some = as_tensor(pictures[:: max(1, len(pictures) // 200)])
+    cells = functional.avg_pool2d(some, SCALE).permute(0, 2, 3, 1).reshape(-1, 3)
+    middle = cells.mean(dim=0)
+    spreads, axes = torch.linalg.eigh(torch.cov((cells - middle).T))
+    return middle, axes / spreads.clamp(min=1e-4).sqrt()
+
+
+def as_tensor(pictures: NDArray[np.uint8]) -> Tensor:
+    """Return uint8 [n, height, width, 3] as float32 -1..1 [n, 3, height, width]."""
+    tensor = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2)
+    return tensor.to(torch.float32).div(127.5).sub(1.0)
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderTiny, pictures: Pictures, batch: int = 16) -> Tensor:
+    """Return the raw latents of all pictures as float16 [n, channels, height/8, width/8]."""
+    parts = [
+        vae.encoder(as_tensor(pictures[begin : begin + batch])).to(torch.float16)
+        for begin in range(0, len(pictures), batch)
+    ]
+    return torch.cat(parts).contiguous()
+
+
+@torch.no_grad()
+def rebuild(vae: AutoencoderTiny, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return pictures as they come back from the latents, uint8 [n, height, width, 3]."""
+    rebuilt = vae.decoder(vae.encoder(as_tensor(pictures)))
+    shown = rebuilt.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    result: NDArray[np.uint8] = shown.permute(0, 2, 3, 1).numpy()
+    return result
+
+
+def set_scale(vae: AutoencoderTiny, latents: Tensor) -> float:
+    """Write the factor that gives these latents unit variance into the config; return it."""
+    factor = round(1.0 / float(latents.float().std()), 4)
+    vae.register_to_config(scaling_factor=factor)
+    return factor
+
+
+def _differences(rebuilt: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    gap = rebuilt - wanted
+    blurred = functional.avg_pool2d(gap, 8)
+    across, down = gap[..., 1:] - gap[..., :-1], gap[..., 1:, :] - gap[..., :-1, :]
+    return {
+        "pixels": gap.abs().mean(),
+        "squares": gap.square().mean(),
+        "colours": 2.0 * blurred.abs().mean() + 4.0 * blurred.square().mean(),
+        "edges": 0.5 * (across.abs().mean() + down.abs().mean()),
+    }
+
+
+def _spread(latents: Tensor) -> Tensor:
+    means, spreads = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
+    far = functional.relu(latents.abs() - 2.5).square().mean()
+    return 0.02 * (means.square().mean() + (spreads - 1.0).square().mean()) + 0.02 * far

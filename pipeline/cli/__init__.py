@@ -1,0 +1,61 @@
+"""The command `anime`: arguments, and what an error looks like. Holds no logic.
+
+The groups' modules import what they need inside their commands, so that `anime --help` and
+`anime check` start fast; nothing here ever imports torch.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from pipeline import __version__
+from pipeline.cli import look, make, run
+from pipeline.errors import AnimeError
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="anime")
+def anime() -> None:
+    """An anime production you drive with files.
+
+    Drop YAML manifests (projects, characters, jobs) into an inbox; pictures appear beside them.
+    Try it: anime demo
+    """
+
+
+for _command in (
+    run.demo, make.init, make.new, look.check, run.run, look.status, look.log, look.schema,
+):  # fmt: skip
+    anime.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    try:
+        code = anime.main(arguments, prog_name="anime", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except AnimeError as error:
+        _show(error)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _show(error: AnimeError) -> None:
+    from pipeline.telling import clean
+
+    lines = [clean(line) for line in f"error: {error.message}".split("\n")]
+    if error.hint is not None:
+        lines.append(f"  hint: {clean(error.hint)}")
+    click.echo("\n".join(lines), err=True)

@@ -1,0 +1,39 @@
+"""Options that several commands share, and the settings they lead to."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+inbox = click.option("--inbox", metavar="FOLDER", help="The folder of manifests.  [./inbox]")
+as_json = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
+
+
+def running(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags of a run. They are read as text, so that what is wrong with any setting, wherever
+    it was made, is said at once."""
+    options: list[Decorator] = [
+        click.option("--workers", metavar="N", help="Processes that draw.  [3]"),
+        click.option("--device", metavar="WHICH", help="auto, cpu or cuda.  [auto]"),
+        click.option("--threads", metavar="N", help="CPU threads of each worker.  [all cores]"),
+        click.option("--model", metavar="FOLDER", help="A diffusers folder.  [the bundled one]"),
+        click.option("--host", metavar="ADDRESS", help="Where the page listens.  [127.0.0.1]"),
+        click.option("--port", metavar="PORT", help="The page's port; 0 takes a free one.  [8328]"),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def settings(flags: dict[str, object], fixed: Path | None = None) -> "Settings":
+    """The settings in force with these flags; `fixed` is the inbox, if that is not to be set."""
+    from pipeline.settings import gather
+
+    return gather(flags, environ=os.environ, cwd=Path.cwd(), inbox=fixed)

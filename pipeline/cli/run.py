@@ -1,0 +1,64 @@
+"""`anime run` and `anime demo`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from pipeline.cli import options
+
+
+@click.command(short_help="Watch the inbox, draw what is owed, serve the page.")
+@options.inbox
+@options.running
+@click.option("--once", is_flag=True, help="Draw all that is owed, without the page, and end.")
+@click.option("--on-start", metavar="HOW", help="run, or paused.  [run]")
+@click.option("--grace", metavar="SECONDS", help="A stop waits so long for pictures.  [60]")
+@click.option("--polling", is_flag=True, default=None, help="Look instead of waiting for hints.")
+def run(once: bool, **flags: object) -> int:
+    """Watch the inbox, draw what is owed, and serve the page.
+
+    SIGTERM or Ctrl-C lets the pictures in work be finished; a second one stops at once. With --once
+    the page is served only if --port is given; the exit status is 1 if anything failed, was
+    rejected, is quarantined or still waits.
+    """
+    from pipeline.terminal import Terminal
+    from pipeline.wiring import produce
+
+    settings = options.settings(flags)
+    page = not once or settings.origins["port"] == "--port"
+    terminal = Terminal(sys.stdout)
+    with terminal.hearing(), terminal:
+        code = produce(settings, once=once, page=page, audience=terminal, note=terminal.note)
+    if once:
+        from pipeline.standing import standing, summary
+
+        for line in summary(standing(settings.inbox)):
+            click.echo(line)
+    return code
+
+
+@click.command(short_help="Draw the example production and show a contact sheet.")
+@options.running
+@click.option("--keep", is_flag=True, help="Stay up with the page.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Where to draw.  [demo/ in the clone]"
+)
+@click.option(
+    "--examples", type=click.Path(path_type=Path), help="What to draw.  [examples/ in the clone]"
+)
+def demo(keep: bool, folder: Path | None, examples: Path | None, **flags: object) -> int:
+    """Draw the example production and show a contact sheet.
+
+    The folder is made anew each time.
+    """
+    from pipeline.demo import EXAMPLES, FOLDER, prepare
+    from pipeline.demo import demo as draw
+    from pipeline.terminal import Terminal
+
+    place = FOLDER if folder is None else folder.absolute()
+    prepare(place, EXAMPLES if examples is None else examples.absolute())
+    settings = options.settings(flags, fixed=place)
+    terminal = Terminal(sys.stdout)
+    with terminal.hearing():
+        return draw(settings, keep=keep, terminal=terminal)

@@ -1,0 +1,63 @@
+"""The state of a production from its journal alone.
+
+Owns replaying lines into events and events into a state. Never writes and takes no lock.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+
+from pipeline.core.events import Event, decode
+from pipeline.core.evolve import evolve
+from pipeline.core.state import State
+from pipeline.errors import AnimeError
+from pipeline.journal import JOURNAL_NAME, Line, replay
+
+PRIVATE = ".pipeline"
+"""The folder in the inbox that belongs to the program."""
+
+
+class UnknownEvent(AnimeError):
+    """A whole, undamaged line says something that this version does not know."""
+
+    exit_code: ClassVar[int] = 6
+
+
+def journal_path(inbox: Path) -> Path:
+    """Where an inbox's journal stands."""
+    return inbox / PRIVATE / JOURNAL_NAME
+
+
+def event_of(line: Line) -> Event:
+    """The event in a line.
+
+    Raises:
+        UnknownEvent: its type or a field of it is not known.
+    """
+    try:
+        return decode(line.raw)
+    except msgspec.ValidationError as error:
+        raise UnknownEvent(
+            f"the journal's line {line.seq} is a {line.type!r} (version {line.v}) that this "
+            f"version of anime cannot read: {error}",
+            "use the version that wrote it, or a newer one",
+        ) from error
+
+
+def fold(lines: Iterable[Line]) -> State:
+    """All lines, from the first on, as a state."""
+    state = State()
+    for line in lines:
+        evolve(state, line.seq, line.at, event_of(line))
+    return state
+
+
+def restore(inbox: Path) -> State:
+    """The state of an inbox; an empty one if it has no journal yet.
+
+    Raises:
+        JournalDamaged, JournalFailed, UnknownEvent: the journal cannot be read to its end.
+    """
+    return fold(replay(journal_path(inbox)))

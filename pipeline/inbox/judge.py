@@ -1,0 +1,238 @@
+"""A tree against the types of a manifest: every fault at once, each at its place.
+
+Owns the walk over `msgspec.inspect` types; it knows no field by name. What passes is handed to
+`msgspec.convert`, which has the last word. Never raises for any tree.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from collections.abc import Mapping as Words
+from typing import Any
+
+from msgspec import inspect
+
+from pipeline.inbox import record, say
+from pipeline.inbox.build import MOST_FINDINGS
+from pipeline.inbox.nearest import did_you_mean
+from pipeline.inbox.record import BAD, Bad
+from pipeline.inbox.tree import Finding, Mapping, Mark, Node, Path, Scalar, Sequence
+
+
+class Judge:
+    """Walks one document; `findings` fills up to `MOST_FINDINGS`.
+
+    `needed` names top-level fields that must be there although their type does not say so, each
+    with the reason as it stands after "a job needs a name".
+    """
+
+    def __init__(self, needed: Words[str, str]) -> None:
+        self.needed = needed
+        self.findings: list[Finding] = []
+
+    def walk(self, node: Node, type_: inspect.Type, path: Path = ()) -> Any:
+        """The value of `node` as builtins, without the parts that have findings, or `BAD`."""
+        match type_:
+            case inspect.Metadata(type=inner, extra_json_schema=schema):
+                if isinstance(inner, inspect.StrType):
+                    return self._text(node, inner, path, schema or {})
+                return self.walk(node, inner, path)
+            case inspect.UnionType():
+                return self._union(node, type_, path)
+            case inspect.StructType():
+                return record.struct(self, node, type_, path)
+            case inspect.StrType():
+                return self._text(node, type_, path, {})
+            case inspect.IntType() | inspect.FloatType():
+                return self._number(node, type_, path)
+            case inspect.LiteralType(values=values):
+                return self._choice(node, values, type_, path)
+            case inspect.EnumType(cls=cls):
+                return self._choice(node, [member.value for member in cls], type_, path)
+            case inspect.CollectionType() | inspect.TupleType():
+                return self._list(node, type_, path)
+            case inspect.DictType():
+                return self._dict(node, type_, path)
+            case inspect.BoolType() | inspect.NoneType() if not _fits(node, type_):
+                return self.mistyped(node, type_, path)
+            case _:
+                return plain(node)
+
+    def find(self, mark: Mark, message: str, hint: Callable[[], str] | str = "") -> Bad:
+        """Adds a finding while there is room; a hint that takes time is asked for only then."""
+        if not self.full:
+            text = hint if isinstance(hint, str) else hint()
+            self.findings.append(Finding(mark=mark, message=message, hint=text))
+        return BAD
+
+    @property
+    def full(self) -> bool:
+        """Whether no more findings are taken."""
+        return len(self.findings) >= MOST_FINDINGS
+
+    def mistyped(self, node: Node, type_: inspect.Type, path: Path) -> Bad:
+        """Says that a value has the wrong type."""
+        name = say.label(path)
+        field = next((str(step) for step in reversed(path) if isinstance(step, str)), "")
+        if isinstance(node, Scalar) and node.value is None:
+            return self.find(node.mark, f"{name} is empty", say.way_out(node, type_, field))
+        message = f"{name} must be {say.kind(type_)}, not {say.value(node)}"
+        return self.find(node.mark, message, say.way_out(node, type_, field))
+
+    def _text(
+        self, node: Node, type_: inspect.StrType, path: Path, schema: Words[str, Any]
+    ) -> str | Bad:
+        if not (isinstance(node, Scalar) and isinstance(node.value, str)):
+            return self.mistyped(node, type_, path)
+        text, name = node.value, say.label(path)
+        if not self._sized(node.mark, len(text), type_, name, "characters"):
+            return BAD
+        if type_.pattern is None or _matches(type_.pattern, text):
+            return text
+        wanted = schema.get("description", f"like {type_.pattern}")
+        tidy = text.replace(" ", "").lower().replace("*", "x").replace("×", "x")
+        example = next(iter(schema.get("examples", ())), "")
+        best = tidy if _matches(type_.pattern, tidy) else example
+        message = f"{name} must be {wanted}, not {say.quoted(text)}"
+        return self.find(node.mark, message, f"write it like this: {best}" if best else "")
+
+    def _number(
+        self, node: Node, type_: inspect.IntType | inspect.FloatType, path: Path
+    ) -> float | Bad:
+        if not _fits(node, type_):
+            return self.mistyped(node, type_, path)
+        value = plain(node)
+        if (
+            (type_.ge is None or value >= type_.ge)
+            and (type_.gt is None or value > type_.gt)
+            and (type_.le is None or value <= type_.le)
+            and (type_.lt is None or value < type_.lt)
+            and (type_.multiple_of is None or value % type_.multiple_of == 0)
+        ):
+            return float(value) if isinstance(type_, inspect.FloatType) else int(value)
+        bound = type_.ge if type_.ge is not None and value < type_.ge else type_.le
+        return self.find(
+            node.mark,
+            f"{say.label(path)} must be {say.bounds(type_)}, not {say.value(node)}",
+            "" if bound is None else f"the nearest is {say.number(bound)}",
+        )
+
+    def _choice(self, node: Node, values: Iterable[Any], type_: inspect.Type, path: Path) -> Any:
+        known = [str(value) for value in values]
+        if not isinstance(node, Scalar) or node.value is None:
+            return self.mistyped(node, type_, path)
+        if node.value in values:
+            return node.value
+        written = node.text
+        return self.find(
+            node.mark,
+            f"{say.label(path)} {say.quoted(written)} is not known",
+            lambda: did_you_mean(written, known) or f"known are {', '.join(known)}",
+        )
+
+    def _list(
+        self, node: Node, type_: inspect.CollectionType | inspect.TupleType, path: Path
+    ) -> list[Any] | Bad:
+        if not isinstance(node, Sequence):
+            return self.mistyped(node, type_, path)
+        count = len(node.items)
+        if isinstance(type_, inspect.TupleType):
+            types = type_.item_types
+            if count != len(types):
+                message = f"{say.label(path)} must have {len(types)} items, not {count}"
+                return self.find(node.mark, message)
+        else:
+            if not self._sized(node.mark, count, type_, say.label(path), "items"):
+                return BAD
+            types = (type_.item_type,) * count
+        pairs = zip(node.items, types, strict=True)
+        built = [self.walk(item, each, (*path, at)) for at, (item, each) in enumerate(pairs)]
+        return [item for item in built if item is not BAD]
+
+    def _dict(self, node: Node, type_: inspect.DictType, path: Path) -> dict[str, Any] | Bad:
+        if not isinstance(node, Mapping):
+            return self.mistyped(node, type_, path)
+        if not self._sized(node.mark, len(node.entries), type_, say.label(path), "entries"):
+            return BAD
+        built = {}
+        for key, entry in node.entries.items():
+            name = self.walk(Scalar(mark=entry.mark, value=key, text=key), type_.key_type, path)
+            item = self.walk(entry.node, type_.value_type, (*path, key))
+            if name is not BAD and item is not BAD:
+                built[name] = item
+        return built
+
+    def _sized(
+        self,
+        mark: Mark,
+        size: int,
+        type_: inspect.StrType | inspect.CollectionType | inspect.DictType,
+        name: str,
+        unit: str,
+    ) -> bool:
+        if type_.min_length is not None and size < type_.min_length:
+            word = "is empty" if not size else f"has {size} {unit}"
+            self.find(mark, f"{name} {word}, and {type_.min_length} is the least", "write more")
+            return False
+        if type_.max_length is not None and size > type_.max_length:
+            message = f"{name} has {size:,} {unit}, and {type_.max_length:,} is the most"
+            self.find(mark, message, "shorten it")
+            return False
+        return True
+
+    def _union(self, node: Node, type_: inspect.UnionType, path: Path) -> Any:
+        structs = [each for each in type_.types if isinstance(each, inspect.StructType)]
+        if isinstance(node, Mapping) and len(structs) > 1:
+            return record.tagged(self, node, structs, path)
+        fitting = [each for each in type_.types if _fits(node, each)]
+        if not fitting:
+            return self.mistyped(node, type_, path)
+        for each in fitting[:-1]:
+            attempt = Judge({})
+            value = attempt.walk(node, each, path)
+            if not attempt.findings:
+                return value
+        return self.walk(node, fitting[-1], path)
+
+
+def plain(node: Node) -> Any:
+    """A tree as builtins."""
+    match node:
+        case Scalar(value=value):
+            return value
+        case Sequence(items=items):
+            return [plain(item) for item in items]
+        case Mapping(entries=entries):
+            return {key: plain(entry.node) for key, entry in entries.items()}
+
+
+def _fits(node: Node, type_: inspect.Type) -> bool:
+    """Whether a node has the shape of a type; what it holds is another question."""
+    match type_:
+        case inspect.Metadata(type=inner):
+            return _fits(node, inner)
+        case inspect.UnionType(types=types):
+            return any(_fits(node, each) for each in types)
+        case inspect.DictType() | inspect.StructType():
+            return isinstance(node, Mapping)
+        case inspect.CollectionType() | inspect.TupleType():
+            return isinstance(node, Sequence)
+        case inspect.AnyType():
+            return True
+    if not isinstance(node, Scalar):
+        return False
+    value = node.value
+    match type_:
+        case inspect.NoneType():
+            return value is None
+        case inspect.BoolType():
+            return isinstance(value, bool)
+        case inspect.IntType():
+            return isinstance(value, int) and not isinstance(value, bool)
+        case inspect.FloatType():
+            return isinstance(value, (int, float)) and not isinstance(value, bool)
+        case _:
+            return value is not None
+
+
+def _matches(pattern: str, text: str) -> bool:
+    return re.search(pattern, text) is not None

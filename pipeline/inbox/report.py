@@ -1,0 +1,87 @@
+"""The error file beside a manifest: what is wrong with it, for a person who looks at the folder.
+
+Owns files named `<stem>.error.txt` that begin with its own first line, and touches no other.
+Never decides what is wrong.
+"""
+
+import logging
+import stat
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from pipeline.core.problem import Problem, render
+
+logger = logging.getLogger(__name__)
+
+_OURS = "anime could not use "
+"""How the first line begins; a file that begins otherwise is somebody else's."""
+
+
+def report_file(file: str) -> str:
+    """Where the errors of a manifest are told: `general/broken.error.txt` for broken.yaml."""
+    return str(PurePosixPath(file).with_suffix("")) + ".error.txt"
+
+
+def report_text(file: str, problems: Sequence[Problem]) -> str:
+    """What the error file says."""
+    name = PurePosixPath(file).name
+    count = "one thing" if len(problems) == 1 else f"{len(problems)} things"
+    head = (
+        f"{_OURS}{name} as it stands: {count} to mend, each with line and column.\n"
+        "This file goes away by itself when that is done.\n"
+    )
+    return head + "".join(f"\n{render(problem)}\n" for problem in problems)
+
+
+def write_report(root: Path, file: str, problems: Sequence[Problem]) -> bool:
+    """Puts the problems beside the manifest; whether they stand there now.
+
+    Written at once or not at all, and only if the text differs. A file of that name that is not
+    ours stays as it is, and so does everything where the folder cannot be written: both are logged.
+    """
+    path = root / report_file(file)
+    text = report_text(file, problems).encode("utf-8", "backslashreplace")
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        current = _ours(path)
+        if current == text:
+            return True
+        temporary.unlink(missing_ok=True)
+        temporary.write_bytes(text)
+        temporary.replace(path)
+    except FileExistsError:
+        logger.warning("%s is not ours, so the errors of %s are not written there", path, file)
+        return False
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        logger.warning("the errors of %s cannot be written to %s: %s", file, path, error)
+        return False
+    return True
+
+
+def clear_report(root: Path, file: str) -> bool:
+    """Takes the error file of a manifest away if it is ours; whether there was one."""
+    path = root / report_file(file)
+    try:
+        if _ours(path) is None:
+            return False
+        path.unlink()
+    except FileExistsError:
+        return False
+    except OSError as error:
+        logger.warning("%s cannot be removed: %s", path, error)
+        return False
+    return True
+
+
+def _ours(path: Path) -> bytes | None:
+    """The bytes of our file, None if there is none; raises FileExistsError if it is not ours."""
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise FileExistsError(path)
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not data.startswith(_OURS.encode()):
+        raise FileExistsError(path)
+    return data

@@ -1,0 +1,299 @@
+"""The inbox over time: what has changed since the last step, by content.
+
+Owns what is known of every manifest, when a file counts as complete, and when as gone. Hints say
+where to look first; hashes say what is true; everything is looked at when hints may be missing.
+Time is an argument, in seconds that only grow, except in `wait`.
+"""
+
+import hashlib
+from pathlib import Path
+
+from msgspec import Struct
+
+from pipeline.core.observed import FileGone, FileSeen
+from pipeline.core.problem import Problem
+from pipeline.inbox import files, whole
+from pipeline.inbox.files import Signature
+from pipeline.inbox.hints import Hinted, Hints
+from pipeline.inbox.load import Loaded, load
+
+SETTLE = 0.05
+"""Seconds a file that nobody closed must stay as it is, to count as complete."""
+ABSENCE = 0.5
+"""Seconds a file must be absent to count as gone: git and editors delete and create again."""
+RESCAN = 60.0
+"""Seconds between two looks at everything."""
+RETRY = 0.5
+"""Seconds until a lost inbox is looked for again."""
+TICK = 2.0
+"""Seconds after which a write shows in the times of a file, on the coarsest file system."""
+CHECK = 5.0
+"""Seconds between two looks at whether the inbox is whole."""
+
+
+class _Known(Struct, frozen=True, kw_only=True):
+    """A file as last read; its signature stands `since` then. It is `sure` if it was read once more
+    so much later that no write can have hidden behind the same signature."""
+
+    file: str
+    sha256: str
+    signature: Signature | None
+    since: float
+    sure: bool
+
+
+class Inbox:
+    """Watches the manifests under `root`, an absolute path, from `start` to `stop`.
+
+    `lost` says why the inbox is not whole, or is None: until it is, nothing is seen or gone.
+    `scanned` is whether everything that was there at the start has been told.
+    """
+
+    def __init__(self, root: Path, *, polling: bool = False) -> None:
+        self._root = root
+        self._hints = Hints(root, polling=polling)
+        self._pending = Hinted()
+        self._known: dict[str, _Known] = {}
+        self._raw_of: dict[str, str] = {}
+        self._unsettled: dict[str, tuple[Signature | None, float]] = {}
+        self._missing: dict[str, float] = {}
+        self._scanned_at: float | None = None
+        self._locks = whole.git_locks(root)
+        self._locked_since: float | None = None
+        self._watched: tuple[int, int] | None = None
+        self._patience = 0.0
+        self.lost: str | None = None
+
+    @property
+    def scanned(self) -> bool:
+        """Whether the first scan has ended."""
+        return self._scanned_at is not None
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is under way: no hint untold, no file that settles or may be gone, git
+        not at work."""
+        waiting = self._unsettled or self._missing or self._locked_since is not None
+        return not waiting and self._pending == Hinted() and not self._hints.waiting
+
+    @property
+    def polled(self) -> bool:
+        """Whether the inbox is polled every second instead of watched."""
+        return self._hints.polled
+
+    def start(self) -> None:
+        """Begins to watch, before the first step looks; OSError if the inbox is not there."""
+        self._hints.start()
+        self._watched = whole.identity(self._root)
+
+    def stop(self) -> None:
+        """Ends watching; steps may go on."""
+        self._watched = None
+        self._hints.stop()
+
+    def wait(self, timeout: float) -> bool:
+        """Blocks until there is reason for a step, at most `timeout` seconds; whether it was a hint
+        or `wake`."""
+        return self._hints.wait(min(timeout, self._patience))
+
+    def wake(self) -> None:
+        """Ends a wait, from any thread."""
+        self._hints.wake()
+
+    def step(self, now: float) -> list[FileSeen | FileGone]:
+        """What has changed since the last step: seen ones by path, then gone ones by path.
+
+        The first step that returns anything has looked at everything.
+        """
+        self._pending.merge(self._hints.take())
+        self._patience = RETRY
+        if not self._is_whole():
+            return []
+        if self._git_works(now):
+            self._patience = SETTLE
+            return []
+        seen = self._look(now)
+        gone = self._absent(now)
+        self._patience = self._next_look(now)
+        return [*sorted(seen, key=lambda each: each.file), *gone]
+
+    def _is_whole(self) -> bool:
+        """Whether the inbox is there; watches it anew when it has come back or was replaced."""
+        was_lost, self.lost = self.lost, whole.why_lost(self._root)
+        if self.lost is not None:
+            return False
+        replaced = self._watched is not None and self._watched != whole.identity(self._root)
+        deaf = self._watched is not None and not self._hints.works
+        if was_lost or replaced or deaf or self._pending.root_gone:
+            self._pending = Hinted(everything=True)
+            self._missing.clear()
+            return self._watch_again()
+        return True
+
+    def _watch_again(self) -> bool:
+        """Watches the folder that stands there now; a watch belongs to the folder, not its name."""
+        if self._watched is None:
+            return True
+        try:
+            self._hints.stop()
+            self.start()
+        except OSError as error:
+            self.lost = f"the inbox cannot be watched: {self._root}: {error}"
+            return False
+        return True
+
+    def _git_works(self, now: float) -> bool:
+        """Whether git is changing the inbox at this moment: half a checkout is no state to show."""
+        if not any(lock.exists() for lock in self._locks):
+            self._locked_since = None
+            return False
+        if self._locked_since is None:
+            self._locked_since = now
+        return now < self._locked_since + whole.GIT_PATIENCE
+
+    def _look(self, now: float) -> list[FileSeen]:
+        """Looks where something may have changed."""
+        first = not self.scanned
+        due, failed = self._due(now)
+        seen = [self._unreadable(raw, error) for raw, error in failed.items()]
+        for raw in sorted(due):
+            if raw not in failed:
+                seen.append(self._look_at(raw, now, complete=first or due[raw]))
+        return [each for each in seen if each is not None]
+
+    def _due(self, now: float) -> tuple[dict[str, bool], dict[str, OSError]]:
+        """Raw paths to look at, and whether they are known to be complete; folders that cannot be
+        listed."""
+        hinted, self._pending = self._pending, Hinted()
+        due: dict[str, bool] = {}
+        failed: dict[str, OSError] = {}
+        folders = hinted.folders
+        if hinted.everything or self._scanned_at is None or now >= self._scanned_at + RESCAN:
+            self._scanned_at = now
+            self._locks = whole.git_locks(self._root)
+            folders = {""}
+        for folder in folders:
+            due.update(dict.fromkeys(files.walk(self._root, folder, failed.__setitem__), False))
+            inside = f"{folder}/" if folder else ""
+            due.update(
+                (raw, False) for raw in self._known if raw == folder or raw.startswith(inside)
+            )
+        for raw in (*hinted.touched, *self._unsettled, *self._missing):
+            due.setdefault(raw, False)
+        due.update(dict.fromkeys(hinted.closed, True))
+        return due, failed
+
+    def _look_at(self, raw: str, now: float, *, complete: bool) -> FileSeen | None:
+        try:
+            signature = files.signature(self._root, raw)
+            if signature is None:
+                self._miss(raw, now)
+            elif self._is_settled(raw, signature, now, complete=complete):
+                return self._learn(raw, signature, files.read(self._root / raw), now)
+        except FileNotFoundError:
+            self._miss(raw, now)
+        except OSError as error:
+            return self._unreadable(raw, error)
+        return None
+
+    def _miss(self, raw: str, now: float) -> None:
+        self._unsettled.pop(raw, None)
+        if raw in self._known:
+            self._missing.setdefault(raw, now)
+
+    def _is_settled(self, raw: str, signature: Signature, now: float, *, complete: bool) -> bool:
+        """Whether a file that is there should be read now: it may have changed, and is complete."""
+        self._missing.pop(raw, None)
+        known, waiting = self._known.get(raw), self._unsettled.get(raw)
+        if complete:
+            return True
+        if known is not None and known.signature == signature and known.sure:
+            self._unsettled.pop(raw, None)
+            return False
+        if waiting is not None and waiting[0] == signature:
+            return now >= waiting[1] + SETTLE
+        self._unsettled[raw] = (signature, now)
+        return False
+
+    def _learn(
+        self, raw: str, signature: Signature, data: bytes | None, now: float
+    ) -> FileSeen | None:
+        if data is None:
+            self._unsettled[raw] = (None, now)
+            return None
+        self._unsettled.pop(raw, None)
+        sha256 = hashlib.sha256(data).hexdigest()
+        file, fault = self._name(raw)
+        known = self._known.get(raw)
+        same = known is not None and known.signature == signature
+        since = known.since if known is not None and same else now
+        self._known[raw] = _Known(
+            file=file,
+            sha256=sha256,
+            signature=signature,
+            since=since,
+            sure=now >= since + TICK,
+        )
+        if known is not None and known.sha256 == sha256:
+            return None
+        loaded = _faulty(file, fault, "rename the file") if fault else load(data, file)
+        return _seen(sha256, loaded)
+
+    def _unreadable(self, raw: str, error: OSError) -> FileSeen | None:
+        self._unsettled.pop(raw, None)
+        self._missing.pop(raw, None)
+        message = f"this cannot be read: {error.strerror or error}"
+        sha256 = hashlib.sha256(message.encode()).hexdigest()
+        file, _ = self._name(raw)
+        known = self._known.get(raw)
+        self._known[raw] = _Known(file=file, sha256=sha256, signature=None, since=0.0, sure=False)
+        if known is not None and known.sha256 == sha256:
+            return None
+        loaded = _faulty(file, message, "check its permissions and its owner")
+        return _seen(sha256, loaded)
+
+    def _name(self, raw: str) -> tuple[str, str]:
+        """The public name, and what is wrong with it; of two spellings of one name the first that
+        was seen has it."""
+        file, fault = files.public_name(raw)
+        if self._raw_of.setdefault(file, raw) == raw:
+            return file, fault
+        spelled = raw.encode("ascii", "backslashreplace").decode()
+        return spelled, f"another file is called {file} too, in another Unicode spelling"
+
+    def _absent(self, now: float) -> list[FileGone]:
+        absent = sorted(raw for raw, since in self._missing.items() if now >= since + ABSENCE)
+        if absent and (reason := whole.why_lost(self._root)) is not None:
+            self.lost = reason
+            return []
+        gone = []
+        for raw in absent:
+            del self._missing[raw]
+            known = self._known.pop(raw)
+            if self._raw_of.get(known.file) == raw:
+                del self._raw_of[known.file]
+            gone.append(FileGone(file=known.file))
+        return gone
+
+    def _next_look(self, now: float) -> float:
+        """Seconds until something is due without a hint."""
+        due = [since + SETTLE for _, since in self._unsettled.values()]
+        due += [since + ABSENCE for since in self._missing.values()]
+        due += [now + CHECK, (self._scanned_at or now) + RESCAN]
+        return max(min(due) - now, 0.001)
+
+
+def _seen(sha256: str, loaded: Loaded) -> FileSeen:
+    return FileSeen(
+        file=loaded.file,
+        sha256=sha256,
+        manifests=tuple(each.manifest for each in loaded.documents),
+        lines=tuple(each.line for each in loaded.documents),
+        problems=loaded.problems,
+        several=loaded.several,
+    )
+
+
+def _faulty(file: str, message: str, hint: str) -> Loaded:
+    problem = Problem(file=file, line=1, column=1, message=message, hint=hint)
+    return Loaded(file=file, problems=(problem,))

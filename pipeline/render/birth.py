@@ -1,0 +1,49 @@
+"""The first moments of a process of ours: it must not outlive the one that started it.
+
+Torch-free, since importing torch takes seconds in which that one may die. Linux kills a process
+with its parent (prctl(2), PR_SET_PDEATHSIG); elsewhere the streams that it watches end.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from multiprocessing.connection import Connection
+
+from msgspec import Struct
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Outfit(Struct, frozen=True, kw_only=True):
+    """What a worker is started with; `threads` counts for the CPU only."""
+
+    name: str
+    keeper: int
+    """The keeper's pid."""
+    address: str
+    """Path of the runner's socket."""
+    model: str
+    """The model's name."""
+    device: str
+    threads: int
+
+
+def enter(outfit: Outfit, keeper: Connection) -> None:
+    """Where a worker process begins; `keeper` is its own line to the keeper."""
+    begin(outfit.keeper)
+    from pipeline.render import worker
+
+    worker.main(outfit, keeper)
+
+
+def begin(parent: int) -> None:
+    """Have this process killed when `parent`, a pid, dies; ends at once if it already has.
+
+    Ctrl-C is for the runner, which decides what becomes of us.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)

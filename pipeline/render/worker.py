@@ -1,0 +1,213 @@
+"""One worker: a process that draws with the keeper's weights, one picture at a time.
+
+Owns the conversation with the runner over its socket and the deaths it dies by itself: it ends
+when the keeper or the runner does. Never decides what is drawn, and never writes to a weight.
+"""
+
+import gc
+import os
+import queue
+import socket
+import threading
+import time
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from pipeline.core.resolved import Task
+from pipeline.pictures import place
+from pipeline.render import model, png
+from pipeline.render.birth import Outfit
+from pipeline.render.keeper import READY, WARM
+from pipeline.render.paint import Painter
+from pipeline.wire import (
+    Begin,
+    Cancel,
+    Done,
+    End,
+    Fault,
+    Halted,
+    Hello,
+    Message,
+    Render,
+    Step,
+    Warm,
+    send,
+    unpack,
+)
+
+_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+_STICKY = ("CUDA error", "device-side assert", "illegal memory access")
+
+
+class Halt(Exception):
+    """The picture is wanted no longer."""
+
+
+def main(outfit: Outfit, keeper: Connection) -> None:
+    """Life of a worker process, once it has its imports; `keeper` is its line to the keeper."""
+    runner = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    runner.connect(outfit.address)
+    send(runner, Hello(name=outfit.name, pid=os.getpid()))
+    orders = Orders(runner)
+    try:
+        torch.set_num_threads(outfit.threads)
+        device = torch.device(outfit.device)
+        keeper.send(READY)
+        painter = Painter(model.attach(keeper, device), device)
+        painter.warm_up()
+        keeper.send(WARM)
+    except Exception as error:
+        keeper.send(_said(error))
+        os._exit(1)
+    threading.Thread(target=_end_with, args=(keeper,), daemon=True).start()
+    send(runner, Warm())
+    Worker(outfit, runner, orders, painter).run()
+    os._exit(0)  # Nothing is left to be put in order, and torch takes long to do it.
+
+
+class Orders:
+    """What the runner says, read by a thread of its own, so that it is heard while drawing."""
+
+    def __init__(self, runner: socket.socket) -> None:
+        self._runner = runner
+        self._renders: queue.SimpleQueue[Render | None] = queue.SimpleQueue()
+        self._cancelled: str | None = None
+        self._ended = False
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def next(self) -> Render | None:
+        """Wait for something to draw; None is the end."""
+        return None if self._ended else self._renders.get()
+
+    def unwanted(self, task: str) -> bool:
+        """Whether this task is to be stopped."""
+        return self._ended or self._cancelled == task
+
+    def _listen(self) -> None:
+        buffer = bytearray()
+        while True:
+            try:
+                data = self._runner.recv(65536)
+            except OSError:
+                data = b""
+            if not data:
+                os._exit(0)  # The runner is gone; nobody waits for this picture.
+            buffer += data
+            for message in unpack(buffer):
+                self._take(message)
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case Render():
+                self._renders.put(message)
+            case Cancel(task=task):
+                self._cancelled = task
+            case End():
+                self._ended = True
+                self._renders.put(None)
+            case _:
+                os._exit(1)
+
+
+class Worker:
+    """Takes orders until the end."""
+
+    def __init__(
+        self, outfit: Outfit, runner: socket.socket, orders: Orders, painter: Painter
+    ) -> None:
+        self._outfit = outfit
+        self._runner = runner
+        self._orders = orders
+        self._painter = painter
+        self._shortages = 0
+
+    def run(self) -> None:
+        """Draw what is ordered; returns when the runner says so."""
+        while (order := self._orders.next()) is not None:
+            answer = self._attempt(order)
+            self._say(answer)
+            if isinstance(answer, Fault) and answer.ends:
+                return
+
+    def _attempt(self, order: Render) -> Message:
+        try:
+            return self._draw(order.task, Path(order.root))
+        except Halt:
+            return Halted(task=order.task.id)
+        except Exception as error:
+            fault = self._fault(order.task, error)
+        # Out here the traceback is gone, which has held every tensor of the failed picture.
+        gc.collect()
+        if not fault.ends:
+            torch.cuda.empty_cache()
+        return fault
+
+    def _draw(self, task: Task, root: Path) -> Done:
+        start = time.monotonic()
+
+        def begun() -> None:
+            self._check(task)
+            self._say(Begin(task=task.id, at=time.monotonic()))
+
+        def stepped(step: int, steps: int) -> None:
+            self._say(Step(task=task.id, step=step, steps=steps))
+            self._check(task)
+
+        image = self._painter.paint(task.resolved, task.seed, begun, stepped)
+        made = self._painter.made()
+        data = png.encode(image, task, self._outfit.model, made)
+        placed = place(root, task, data, lambda path: png.is_ours(path, task))
+        return Done(
+            task=task.id,
+            file=placed.file,
+            sha256=placed.sha256,
+            seconds=time.monotonic() - start,
+            shelved=placed.shelved,
+            made=made,
+        )
+
+    def _fault(self, task: Task, error: Exception) -> Fault:
+        said = _said(error)
+        kind: Literal["error", "out_of_memory"] = "error"
+        ends = any(sign in said for sign in _STICKY)
+        if _is_shortage(error):
+            # A second time the memory is in pieces, or something keeps it: a fresh process helps.
+            self._shortages += 1
+            kind, ends = "out_of_memory", self._shortages > 1
+        return Fault(task=task.id, kind=kind, error=said, ends=ends)
+
+    def _check(self, task: Task) -> None:
+        if self._orders.unwanted(task.id):
+            raise Halt
+
+    def _say(self, message: Message) -> None:
+        try:
+            send(self._runner, message)
+        except OSError:
+            os._exit(0)
+
+
+def _is_shortage(error: Exception) -> bool:
+    """Torch's allocator for the CPU raises a plain RuntimeError."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _MEMORY)
+
+
+def _said(error: Exception) -> str:
+    """The error in one line, and where it came from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {str(error).strip() or 'no message'}{place}"
+
+
+def _end_with(keeper: Connection) -> None:
+    """The keeper says nothing more; the end of its line is its death."""
+    try:
+        keeper.recv()
+    except (EOFError, OSError):
+        os._exit(0)

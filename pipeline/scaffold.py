@@ -1,0 +1,228 @@
+"""What `anime init` and `anime new` write: an inbox, and manifests to begin with.
+
+Owns the texts. Never overwrites a file, and every manifest it writes passes `anime check` as it is.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.core.keys import character_key, slug
+from pipeline.core.state import State
+from pipeline.core.styles import PRESETS
+from pipeline.errors import AnimeError
+from pipeline.inbox.nearest import nearest
+from pipeline.settings import INBOX_FILE
+
+_STYLES = ", ".join(PRESETS)
+
+README = """\
+# An anime inbox
+
+Drop manifests (`.yaml`) anywhere in this folder; pictures appear beside them.
+
+    anime run --inbox .            watch it and draw
+    anime check .                  what is wrong with the manifests, without drawing
+    anime new job Rooftop          a manifest to begin with
+
+A folder with a `project.yaml` is a project: its style and defaults hold for all below it.
+What is wrong with `x.yaml` stands in `x.error.txt` beside it, until you have mended it.
+The program never moves, edits or deletes a manifest of yours, and overwrites no picture that it
+did not draw. Its own notes are in `.pipeline/`; do not edit them.
+"""
+
+GITIGNORE = """\
+# What anime writes. Manifests and your own pictures stay tracked.
+.pipeline/
+.anime-*.part
+*.error.txt
+# Its pictures: rooftop.01.png, and rooftop.01-2.png where that name was taken.
+*.[0-9][0-9].png
+*.[0-9][0-9]-[0-9]*.png
+*.[0-9][0-9][0-9].png
+"""
+
+SETTINGS = """\
+# Settings of this inbox. Flags, ANIME_… variables and ~/.config/anime/config.toml come before it.
+# Host and port cannot be set here, since an inbox may come from somebody else.
+
+# model = "models/my-model"     # a diffusers folder; relative to this file
+# workers = 3
+# device = "auto"               # auto, cpu or cuda
+# threads = 0                   # CPU threads of each worker; 0 shares the cores out
+# on_start = "run"              # or paused
+# grace = 60.0                  # seconds that a stop waits for the pictures in work
+# polling = false               # true on network folders
+"""
+
+HELLO = """\
+# A job: one picture. Change something, save, and it is drawn again.
+kind: job
+prompt: 1girl, pink hair, twintails, green eyes, smile, blue kimono, cherry blossoms
+style: fantasy
+"""
+
+
+class CannotWrite(AnimeError):
+    """A file of that name is there, or cannot be made."""
+
+
+def init(folder: Path) -> list[Path]:
+    """Make an inbox of a folder, which may exist; returns the files that were made.
+
+    Raises:
+        CannotWrite: the folder or a file in it cannot be made.
+    """
+    texts = {"README.md": README, ".gitignore": GITIGNORE, INBOX_FILE: SETTINGS}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(folder.rglob("*.yaml")):
+            texts["hello.yaml"] = HELLO
+    except OSError as error:
+        raise CannotWrite(f"{folder} cannot be made: {error.strerror or error}") from error
+    missing = [name for name in texts if not os.path.lexists(folder / name)]
+    for name in missing:
+        write(folder / name, texts[name])
+    return [folder / name for name in missing]
+
+
+def write(file: Path, text: str) -> None:
+    """Write a new file, with its folders.
+
+    Raises:
+        CannotWrite: something of that name is there, or the disk refuses.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with open(file, "x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise CannotWrite(f"{file} is there already", "take another name") from None
+    except OSError as error:
+        raise CannotWrite(f"{file} cannot be written: {error.strerror or error}") from error
+
+
+def project(state: State, name: str) -> tuple[str, str]:
+    """The file, relative to the inbox, and the text of a new project."""
+    key = _slug(name)
+    _free("project", key, state.projects.get(key))
+    text = f"""\
+# A project: what holds for all characters and jobs in this folder.
+kind: project
+name: {_scalar(name)}
+description: What this production is about. For people; it never enters a prompt.
+
+# One of {_STYLES}; a job may name another.
+style: cyberpunk
+
+# A job's own word comes before these. Left out, they are what you see.
+defaults:
+  steps: 15
+  sampler: dpmpp_2m
+  schedule: karras
+  guidance: 7
+  # count: 1
+  # negative: low quality, blurry
+"""
+    return f"{key}/project.yaml", text
+
+
+def character(state: State, name: str, project: str | None) -> tuple[str, str]:
+    """The file, relative to the inbox, and the text of a new character's bible."""
+    key, folder = _slug(name), _folder(state, project)
+    full = character_key(slug(project) if project else None, name)
+    _free("character", full, state.characters.get(full))
+    text = f"""\
+# A character's bible. What stands here enters the prompt of every job that names it.
+kind: character
+name: {_scalar(name)}
+
+appearance: 1girl, pink hair, twintails, green eyes
+outfit: blue kimono
+expression: smile
+# negative: short hair
+# seed: 7                # gives all its pictures the same start
+
+# For people only; never in a prompt.
+personality: Who they are.
+backstory: Where they come from.
+# relationships:
+#   somebody: what they are to each other
+"""
+    return f"{folder}characters/{key}.yaml", text
+
+
+def job(state: State, name: str, project: str | None, cast: Iterable[str]) -> tuple[str, str]:
+    """The file, relative to the inbox, and the text of a new job with these characters."""
+    folder, names = _folder(state, project), tuple(cast)
+    own = slug(project) if project else None
+    for one in names:
+        if character_key(own, one) not in state.characters and slug(one) not in state.characters:
+            known = [bible.spec.name for bible in state.characters.values()]
+            raise _unknown("character", one, known, "anime new character")
+    place = f"characters/{_slug(names[0])}/" if len(names) == 1 else "general/" if own else ""
+    scene = "city at night" if names else "1girl, pink hair, twintails, smile, city at night"
+    called = ", ".join(map(_scalar, names)) or "akira"
+    text = f"""\
+# A job: one picture, or several.
+kind: job
+prompt: {scene}
+{"" if names else "# "}characters: [{called}]
+
+# Left out, these come from the project, or are what you see.
+# style: manga           # {_STYLES}
+# negative: low quality, blurry
+# count: 2               # how many pictures
+# seed: 7                # picture n has this plus n - 1
+# size: 256x256
+# steps: 15
+# guidance: 7
+# priority: 0            # higher is drawn earlier
+# hold: true             # keeps it from being drawn
+"""
+    return f"{folder}{place}{_slug(name)}.yaml", text
+
+
+def _folder(state: State, project: str | None) -> str:
+    """The folder of a project, with a slash behind it; the inbox itself is ''."""
+    if project is None:
+        return ""
+    folder = next((f for f, key in state.folders.items() if key == slug(project)), None)
+    if folder is None:
+        known = [one.spec.name for one in state.projects.values()]
+        raise _unknown("project", project, known, "anime new project")
+    return f"{folder}/" if folder else ""
+
+
+def _unknown(kind: str, name: str, known: list[str], command: str) -> AnimeError:
+    near = nearest(name, known)
+    way = f"did you mean {near[0]}?" if near else f"make it first: {command} {_shell(name)}"
+    return CannotWrite(f"there is no {kind} {name!r} in this inbox", way)
+
+
+def _free(kind: str, key: str, there: object) -> None:
+    file = getattr(there, "file", None)
+    if file is not None:
+        raise CannotWrite(f"the {kind} {key!r} is already declared by {file}", "take another name")
+
+
+def _slug(name: str) -> str:
+    key = slug(name)
+    if not key:
+        raise CannotWrite(
+            f"the name {name!r} has no letter or digit in it", "take a name such as akira"
+        )
+    return key
+
+
+def _scalar(name: str) -> str:
+    """A name as YAML that reads back as this very text."""
+    plain = re.fullmatch(r"[^\W\d_][\w-]*( [^\W\d_][\w-]*)*", name)
+    reserved = name.casefold() in {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+    return name if plain and not reserved else json.dumps(name, ensure_ascii=False)
+
+
+def _shell(name: str) -> str:
+    return name if re.fullmatch(r"[\w-]+", name) else f"'{name}'"

@@ -1,0 +1,153 @@
+"""The routes: what may be asked for, and what answers it.
+
+Owns the table of paths, the page's files (read once) and the shape of each answer. Reads the board
+and the moment in the event loop that changes them, so no lock is needed; never changes either.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+from sse_starlette.sse import EventSourceResponse, SendTimeoutError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from pipeline.server import pictures
+from pipeline.server.board import Board
+from pipeline.server.health import health
+from pipeline.server.hub import Hub
+from pipeline.server.moment import Moment
+from pipeline.server.stream import stream
+
+LARGEST_PICTURE = 256 * 1024 * 1024
+_PING = 15
+_STALLED = 30.0
+_STATIC = {
+    "app.js": "text/javascript",
+    "style.css": "text/css",
+    "icon.svg": "image/svg+xml",
+}
+_SEQ = re.compile(r"[0-9]{1,18}")
+
+_encoder = msgspec.json.Encoder()
+
+
+class _Stream(EventSourceResponse):
+    """A stream that drops a listener which has taken nothing for half a minute."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except SendTimeoutError:
+            return
+
+
+class Endpoints:
+    """What answers each path, over one board."""
+
+    def __init__(self, board: Board, moment: Moment, hub: Hub, journal: Path) -> None:
+        self._board = board
+        self._moment = moment
+        self._hub = hub
+        self._journal = journal
+        page = files("pipeline.server") / "page"
+        self._index = (page / "index.html").read_bytes()
+        self._static = {name: (page / name).read_bytes() for name in _STATIC}
+
+    async def index(self, request: Request) -> Response:
+        """The page."""
+        return _answer(self._index, "text/html", cache="no-cache")
+
+    async def static(self, request: Request) -> Response:
+        """One of the page's files."""
+        name = request.path_params["name"]
+        if name not in self._static:
+            raise HTTPException(404)
+        return _answer(self._static[name], _STATIC[name], cache="no-cache")
+
+    async def state(self, request: Request) -> Response:
+        """Everything there is to show, as of now."""
+        return _answer(self.snapshot(), "application/json")
+
+    async def events(self, request: Request) -> Response:
+        """What happens, as it happens."""
+        frames = stream(
+            self._hub, self._journal, _after(request), snapshot=self.snapshot, live=self.live
+        )
+        return _Stream(frames, ping=_PING, sep="\n", send_timeout=_STALLED)
+
+    async def picture(self, request: Request) -> Response:
+        """A finished picture, by its id."""
+        image = self._board.picture(request.path_params["id"])
+        if image is None:
+            raise HTTPException(404)
+        found = await run_in_threadpool(self._read, image.file)
+        if found is None:
+            raise HTTPException(404)
+        # Asked again each time, because a person may retouch the file.
+        headers = {"ETag": found.tag, "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == found.tag:
+            return Response(status_code=304, headers=headers)
+        return Response(found.data, media_type="image/png", headers=headers)
+
+    async def health(self, request: Request) -> Response:
+        """Whether all is well."""
+        shown = self._moment.view(time.monotonic())
+        told = health(self._board, self._moment.live, shown)
+        status = 503 if told.status == "degraded" else 200
+        return _answer(_encoder.encode(told), "application/json", status=status)
+
+    def snapshot(self) -> bytes:
+        """Everything the page shows, as JSON."""
+        return self._board.snapshot(self._moment.view(time.monotonic()))
+
+    def live(self) -> bytes:
+        """What the workers do, as JSON."""
+        return _encoder.encode(self._moment.view(time.monotonic()))
+
+    def _read(self, file: str) -> pictures.Picture | None:
+        return pictures.read(self._board.inbox, file, most=LARGEST_PICTURE)
+
+
+def routes(on: Endpoints) -> Iterable[Route]:
+    """Every path there is; all of them answer GET and HEAD."""
+    return (
+        Route("/", on.index),
+        Route("/static/{name}", on.static),
+        Route("/api/state", on.state),
+        Route("/events", on.events),
+        Route("/pictures/{id}", on.picture),
+        Route("/health", on.health),
+    )
+
+
+def application(
+    on: Endpoints, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]
+) -> Starlette:
+    """The app; it must stand behind a `Guard`."""
+    app = Starlette(routes=list(routes(on)), lifespan=lifespan)
+    app.router.redirect_slashes = False
+    return app
+
+
+def _after(request: Request) -> int | None:
+    """The last fact the listener has; its header is newer than the address it once asked for."""
+    said = request.headers.get("last-event-id") or request.query_params.get("after")
+    if said is None:
+        return None
+    if not _SEQ.fullmatch(said):
+        raise HTTPException(400, "Last-Event-ID and ?after= are the seq of a fact: a number")
+    return int(said)
+
+
+def _answer(body: bytes, kind: str, *, status: int = 200, cache: str = "no-store") -> Response:
+    return Response(body, status, {"Cache-Control": cache}, media_type=kind)

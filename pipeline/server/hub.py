@@ -1,0 +1,123 @@
+"""Who listens, and what each has still to be sent: facts in order, ticks only the latest.
+
+Owns the frames of the stream (encoded once, for everybody) and a bounded queue a listener. A
+listener too slow for the facts is let go; it comes back and names the last one it has. Lives in
+one event loop. Never reads the journal: what it no longer remembers is `pipeline.server.stream`'s.
+"""
+
+import asyncio
+from collections import deque
+
+from pipeline.journal import Line
+
+RECENT = 4096
+"""How many frames of facts are remembered for those who come back."""
+MOST = 1000
+"""How many facts a listener may be behind before it is let go."""
+
+
+def frame(event: str, data: bytes, seq: int | None = None) -> bytes:
+    """One server-sent event; `data` is a single line, `seq` becomes its id.
+
+    The format is that of the HTML standard, section "Server-sent events".
+    """
+    head = b"" if seq is None else b"id: %d\n" % seq
+    return head + b"event: %s\ndata: %s\n\n" % (event.encode(), data)
+
+
+def fact(line: Line) -> bytes:
+    """The frame of a journal line: the line as it stands there, and its seq as id."""
+    return frame("fact", line.raw, line.seq)
+
+
+class Listener:
+    """One open stream: what is to be sent to it."""
+
+    def __init__(self, most: int) -> None:
+        self._facts: deque[bytes] = deque()
+        self._latest: dict[str, bytes] = {}
+        self._most = most
+        self._wake = asyncio.Event()
+        self._over = False
+
+    def fact(self, frame: bytes) -> None:
+        """Queue a fact; one too many ends the stream."""
+        if len(self._facts) >= self._most:
+            self.end()
+        else:
+            self._facts.append(frame)
+        self._wake.set()
+
+    def say(self, about: str, frame: bytes) -> None:
+        """Queue something that makes what was said about the same before needless."""
+        self._latest.pop(about, None)
+        self._latest[about] = frame
+        self._wake.set()
+
+    def end(self) -> None:
+        """Send nothing more, not even what is queued: its id was not seen, so it is not lost."""
+        self._over = True
+        self._wake.set()
+
+    async def read(self) -> bytes | None:
+        """All frames that are queued, at least one; None once the stream is over."""
+        while not (self._over or self._facts or self._latest):
+            self._wake.clear()
+            await self._wake.wait()
+        if self._over:
+            return None
+        frames = b"".join((*self._facts, *self._latest.values()))
+        self._facts.clear()
+        self._latest.clear()
+        return frames
+
+
+class Hub:
+    """Everybody who listens. `seq` is the last fact that was told."""
+
+    def __init__(self, seq: int, *, recent: int = RECENT, most: int = MOST) -> None:
+        self.seq = seq
+        self._recent: deque[bytes] = deque(maxlen=recent)
+        self._most = most
+        self._listeners: set[Listener] = set()
+        self._closed = False
+
+    def join(self) -> Listener:
+        """A new listener, who is told of everything from now on."""
+        listener = Listener(self._most)
+        if self._closed:
+            listener.end()
+        self._listeners.add(listener)
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        """It listens no more."""
+        self._listeners.discard(listener)
+
+    def fact(self, line: Line) -> None:
+        """Tell everybody of a recorded fact."""
+        if line.seq <= self.seq:
+            return
+        self.seq = line.seq
+        ready = fact(line)
+        self._recent.append(ready)
+        for listener in self._listeners:
+            listener.fact(ready)
+
+    def say(self, about: str, frame: bytes) -> None:
+        """Tell everybody of something that lasts only until the next word about the same."""
+        for listener in self._listeners:
+            listener.say(about, frame)
+
+    def since(self, after: int) -> list[bytes] | None:
+        """The facts behind seq `after`, or None where that is longer ago than is remembered."""
+        missed = self.seq - after
+        if missed > len(self._recent):
+            return None
+        return list(self._recent)[len(self._recent) - missed :]
+
+    def close(self) -> None:
+        """End every stream, and those that are still to come."""
+        self._closed = True
+        for listener in self._listeners:
+            listener.end()

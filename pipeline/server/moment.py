@@ -1,0 +1,104 @@
+"""What the workers do at this moment, as the runner last said and the ticks since then.
+
+Owns how long each worker has been drawing what it draws. Time is an argument: seconds of a
+monotonic clock. Never journalled, and gone with the process.
+"""
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pipeline.core.digest import public_id
+from pipeline.core.observed import Live, Stepped, WorkerLive
+from pipeline.server.view import LiveView, WorkerView
+
+
+class Tick(Struct, frozen=True, kw_only=True):
+    """Step `step` of `steps` of a picture is done, `seconds` after it was begun."""
+
+    worker: str
+    task: str
+    step: int
+    steps: int
+    seconds: float
+
+
+class Moment:
+    """The present, folded from what the runner says."""
+
+    def __init__(self) -> None:
+        self.live = Live()
+        self._workers: dict[str, WorkerLive] = {}
+        self._since: dict[str, tuple[str, float]] = {}
+
+    def changed(self, live: Live, now: float) -> None:
+        """The workers do something else now; steps that were ticked already still count."""
+        before, self._workers = self._workers, {}
+        for worker in live.workers:
+            if worker.task is None:
+                self._since.pop(worker.name, None)
+            else:
+                self._begin(worker.name, worker.task.id, now)
+            self._workers[worker.name] = _at_least(worker, before.get(worker.name))
+        self.live = live
+
+    def ticked(self, tick: Stepped, now: float) -> Tick:
+        """A step is done: the tick as the page gets it."""
+        worker = self._workers.get(tick.worker)
+        if worker is not None and worker.task is not None and worker.task.id == tick.task.id:
+            self._workers[tick.worker] = replace(worker, step=tick.step, steps=tick.steps)
+        return Tick(
+            worker=tick.worker,
+            task=tick.task.id,
+            step=tick.step,
+            steps=tick.steps,
+            seconds=self._seconds(tick.worker, tick.task.id, now),
+        )
+
+    def view(self, now: float) -> LiveView:
+        """The moment as the page shows it."""
+        live = self.live
+        return LiveView(
+            workers=tuple(self._worker(worker, now) for worker in self._workers.values()),
+            model_preloaded=live.model_preloaded,
+            inbox_lost=live.inbox_lost,
+            journal_failed=live.journal_failed,
+            draining=live.draining,
+        )
+
+    def _begin(self, worker: str, task: str, now: float) -> None:
+        if self._since.get(worker, ("", 0.0))[0] != task:
+            self._since[worker] = (task, now)
+
+    def _seconds(self, worker: str, task: str, now: float) -> float:
+        began, since = self._since.get(worker, ("", 0.0))
+        return round(now - since, 2) if began == task else 0.0
+
+    def _worker(self, worker: WorkerLive, now: float) -> WorkerView:
+        task = worker.task
+        if task is None:
+            return WorkerView(name=worker.name, pid=worker.pid, phase=worker.phase)
+        return WorkerView(
+            name=worker.name,
+            pid=worker.pid,
+            phase=worker.phase,
+            task=task.id,
+            job=task.job,
+            job_id=public_id("job", task.job),
+            take=task.take,
+            index=task.index,
+            prompt=task.resolved.prompt,
+            seed=task.seed,
+            step=worker.step,
+            steps=worker.steps or task.resolved.steps,
+            seconds=self._seconds(worker.name, task.id, now),
+        )
+
+
+def _at_least(worker: WorkerLive, known: WorkerLive | None) -> WorkerLive:
+    """The worker with the steps of its task that were ticked already."""
+    if known is None or known.task is None or worker.task is None:
+        return worker
+    if known.task.id != worker.task.id:
+        return worker
+    step, steps = max(worker.step, known.step), max(worker.steps, known.steps)
+    return replace(worker, step=step, steps=steps)

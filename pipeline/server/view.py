@@ -1,0 +1,235 @@
+"""What the page is told of projects, characters, jobs and pictures: the shape of `/api/state`.
+
+Owns the values and how they are derived from the state; never keeps any of them, see
+`pipeline.server.board`. All text of a manifest stays text: it leaves here as JSON only.
+"""
+
+import hashlib
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.core.digest import public_id
+from pipeline.core.manifest import split_tags
+from pipeline.core.problem import Problem, render
+from pipeline.core.resolved import Resolved
+from pipeline.core.state import CharacterState, Image, JobState, ProjectState, State, Take
+from pipeline.core.status import Status, stale, status, waits_for
+
+
+class ProjectView(Struct, frozen=True, kw_only=True):
+    """A project in force."""
+
+    id: str
+    key: str
+    file: str
+    name: str
+    description: str
+    style: str | None
+
+
+class CharacterView(Struct, frozen=True, kw_only=True):
+    """A character in force; `project` is the key of the project it belongs to, if any."""
+
+    id: str
+    key: str
+    file: str
+    name: str
+    project: str | None
+    description: str
+    appearance: tuple[str, ...]
+    outfit: tuple[str, ...]
+    personality: str
+
+
+class ImageView(Struct, frozen=True, kw_only=True):
+    """A finished picture, at `/pictures/{id}`; `source` is the file it was reused from."""
+
+    id: str
+    index: int
+    seed: int
+    file: str
+    at: str
+    seconds: float
+    worker: str | None
+    source: str | None
+
+
+class TakeView(Struct, frozen=True, kw_only=True):
+    """One rendering of a job: `count` pictures; `failed` has the error of each that failed."""
+
+    number: int
+    reason: str
+    at: str
+    count: int
+    recipe: Resolved
+    images: tuple[ImageView, ...]
+    failed: dict[int, str]
+
+
+class JobView(Struct, frozen=True, kw_only=True):
+    """A job and how it stands. `left` counts pictures of its last take that nobody has begun,
+    `waiting` says for what it waits, `quarantined` why it is."""
+
+    id: str
+    key: str
+    file: str
+    project: str | None
+    characters: tuple[str, ...]
+    prompt: str
+    order: int
+    priority: int
+    status: Status
+    stale: bool
+    waiting: str | None
+    quarantined: str | None
+    left: int
+    takes: tuple[TakeView, ...]
+
+
+class RejectedView(Struct, frozen=True, kw_only=True):
+    """A manifest with problems; `text` is what stands in its error file."""
+
+    file: str
+    problems: int
+    text: str
+
+
+class WorkerView(Struct, frozen=True, kw_only=True):
+    """What a worker does now; `seconds` is how long it has been drawing `task`."""
+
+    name: str
+    pid: int | None
+    phase: str
+    task: str | None = None
+    job: str | None = None
+    job_id: str | None = None
+    take: int | None = None
+    index: int | None = None
+    prompt: str | None = None
+    seed: int | None = None
+    step: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+
+
+class LiveView(Struct, frozen=True, kw_only=True):
+    """The moment, as no journal has it."""
+
+    workers: tuple[WorkerView, ...]
+    model_preloaded: bool
+    inbox_lost: str | None
+    journal_failed: str | None
+    draining: bool
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """Everything the page shows, as of journal line `seq`.
+
+    `queue` has the keys of the jobs with pictures to begin, first to be drawn first; `jobs` are
+    JobView as JSON.
+    """
+
+    seq: int
+    at: str
+    version: str
+    inbox: str
+    model: str | None
+    paused: str | None
+    finished: int
+    projects: tuple[ProjectView, ...]
+    characters: tuple[CharacterView, ...]
+    jobs: tuple[msgspec.Raw, ...]
+    queue: tuple[str, ...]
+    rejected: tuple[RejectedView, ...]
+    live: LiveView
+
+
+def picture_id(job: str, take: int, index: int) -> str:
+    """The id of a picture: 16 hex digits over job, take and index.
+
+    Longer than other ids: a production may have so many pictures that two would share 8 digits.
+    """
+    return hashlib.sha256(f"picture:{job}@{take}.{index}".encode()).hexdigest()[:16]
+
+
+def project_view(project: ProjectState) -> ProjectView:
+    """A project as the page shows it."""
+    return ProjectView(
+        id=public_id("project", project.key),
+        key=project.key,
+        file=project.file,
+        name=project.spec.name,
+        description=project.spec.description,
+        style=project.spec.style,
+    )
+
+
+def character_view(character: CharacterState) -> CharacterView:
+    """A character as the page shows it."""
+    spec = character.spec
+    return CharacterView(
+        id=public_id("character", character.key),
+        key=character.key,
+        file=character.file,
+        name=spec.name,
+        project=character.key.rpartition("/")[0] or None,
+        description=spec.description,
+        appearance=split_tags(spec.appearance),
+        outfit=split_tags(spec.outfit),
+        personality=spec.personality,
+    )
+
+
+def job_view(state: State, job: JobState) -> JobView:
+    """A job as the page shows it, with all its takes."""
+    word = status(state, job)
+    last = job.takes[-1] if job.takes else None
+    return JobView(
+        id=public_id("job", job.key),
+        key=job.key,
+        file=job.file,
+        project=job.project,
+        characters=job.spec.characters,
+        prompt=", ".join(split_tags(job.spec.prompt)),
+        order=job.order,
+        priority=-job.rank[0],
+        status=word,
+        stale=stale(state, job),
+        waiting=str(waits_for(state, job)) if word == "waiting" else None,
+        quarantined=job.quarantined,
+        left=len([n for n in last.owed if n not in last.started]) if last else 0,
+        takes=tuple(_take_view(job.key, take) for take in job.takes),
+    )
+
+
+def rejected_view(file: str, problems: tuple[Problem, ...]) -> RejectedView:
+    """A rejected manifest, its problems written out as a person reads them."""
+    text = "\n\n".join(render(problem) for problem in problems)
+    return RejectedView(file=file, problems=len(problems), text=text)
+
+
+def _take_view(job: str, take: Take) -> TakeView:
+    images = (_image_view(job, take.number, image) for image in take.images.values())
+    return TakeView(
+        number=take.number,
+        reason=take.reason,
+        at=take.at,
+        count=len(take.seeds),
+        recipe=take.resolved,
+        images=tuple(sorted(images, key=lambda image: image.index)),
+        failed=take.failed,
+    )
+
+
+def _image_view(job: str, take: int, image: Image) -> ImageView:
+    return ImageView(
+        id=picture_id(job, take, image.index),
+        index=image.index,
+        seed=image.seed,
+        file=image.file,
+        at=image.at,
+        seconds=image.seconds,
+        worker=image.worker,
+        source=image.source,
+    )

@@ -1,0 +1,152 @@
+"""How an inbox stands, read from its journal beside a running runner or without one.
+
+Owns the summary that `anime status` shows. Takes no lock and writes nothing.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.core.problem import Problem
+from pipeline.core.state import JobState, State
+from pipeline.core.status import Status, status, waits_for
+from pipeline.history import PRIVATE, restore
+from pipeline.journal.lock import LOCK_NAME, Holder
+from pipeline.telling import VERB_WIDTH, clean, counted, lines
+
+_ORDER: tuple[Status, ...] = (
+    "done", "rendering", "queued", "held", "waiting", "failed", "quarantined", "cancelled",
+    "withdrawn",
+)  # fmt: skip
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """A job: `why` says what stands against it, `pictures` are relative to the inbox."""
+
+    key: str
+    status: Status
+    why: str
+    pictures: tuple[str, ...]
+    owed: int
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """An inbox at a moment: `seq` and `at` are those of the journal's last line."""
+
+    inbox: str
+    runner: Holder | None
+    seq: int
+    at: str
+    model: str | None
+    paused: str | None
+    finished: int
+    counts: dict[str, int]
+    jobs: tuple[Job, ...]
+    rejected: dict[str, tuple[Problem, ...]]
+
+
+def standing(inbox: Path) -> Standing:
+    """How the inbox stands now.
+
+    Raises:
+        JournalDamaged, JournalFailed, UnknownEvent: the journal cannot be read.
+    """
+    runner = holder(inbox / PRIVATE)
+    state = restore(inbox)
+    jobs = tuple(_job(state, job, running=runner is not None) for job in state.jobs.values())
+    return Standing(
+        inbox=str(inbox),
+        runner=runner,
+        seq=state.seq,
+        at=state.at,
+        model=state.model.name if state.model else None,
+        paused=state.paused,
+        finished=state.finished,
+        counts=dict(Counter(job.status for job in jobs)),
+        jobs=jobs,
+        rejected=state.rejected,
+    )
+
+
+def summary(found: Standing) -> Iterator[str]:
+    """The standing as lines for a person: the whole first, then what needs somebody."""
+    held = found.runner
+    yield f"inbox     {clean(found.inbox)}"
+    runner = f"pid {held.pid} on {held.host} since {held.started}" if held else "none"
+    yield f"runner    {clean(runner)}"
+    counts = [f"{found.counts[word]} {word}" for word in _ORDER if found.counts.get(word)]
+    yield f"jobs      {', '.join(counts) or 'none'}"
+    yield f"pictures  {found.finished}"
+    if found.paused is not None:
+        yield f"paused    {clean(found.paused)}"
+    for job in found.jobs:
+        if job.why:
+            yield f"{job.status:<{VERB_WIDTH - 2}}  {clean(job.key)}  {clean(job.why)}"
+    for file, problems in found.rejected.items():
+        yield f"{'rejected':<{VERB_WIDTH - 2}}  {clean(file)}  {counted(len(problems), 'problem')}"
+        for problem in problems:
+            for line in lines(problem):
+                yield f"{'':{VERB_WIDTH}}{line}"
+
+
+def _job(state: State, job: JobState, *, running: bool) -> Job:
+    word = status(state, job)
+    if word == "rendering" and not running:
+        # Its runner is gone without a word; the next one draws it again.
+        word = "queued"
+    take = job.takes[-1] if job.takes else None
+    why = ""
+    match word:
+        case "quarantined":
+            why = job.quarantined or ""
+        case "failed" if take is not None:
+            why = next(iter(take.failed.values()), "")
+        case "waiting":
+            why = str(waits_for(state, job) or "")
+        case _:
+            pass
+    return Job(
+        key=job.key,
+        status=word,
+        why=why,
+        pictures=tuple(take.images[n].file for n in sorted(take.images)) if take else (),
+        owed=len(take.owed) if take and not job.withdrawn else 0,
+    )
+
+
+def holder(folder: Path) -> Holder | None:
+    """Who holds the inbox whose private folder this is, or None if nobody does.
+
+    Looked up in the kernel's list of locks, since trying the lock could turn away a runner that
+    starts at that moment; where there is no such list, by whether the process is alive.
+    """
+    path = folder / LOCK_NAME
+    try:
+        said = msgspec.json.decode(path.read_bytes(), type=Holder)
+        inode = path.stat().st_ino
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    try:
+        locks = Path("/proc/locks").read_text(encoding="ascii")
+    except OSError:
+        return said if _alive(said.pid) else None
+    held = any(
+        fields[1] == "FLOCK" and fields[5].endswith(f":{inode}")
+        for line in locks.splitlines()
+        if len(fields := line.split()) >= 6
+    )
+    return said if held else None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

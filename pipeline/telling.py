@@ -1,0 +1,188 @@
+"""An event as a line for a person: the same words in the log and on the terminal.
+
+Owns the wording and that nothing in it can steer a terminal. Never prints.
+"""
+
+import unicodedata
+from datetime import datetime
+from typing import Literal, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pipeline.core import events as e
+from pipeline.core.problem import Problem, render
+from pipeline.history import event_of
+from pipeline.journal import Line
+
+Tone = Literal["good", "bad", "plain", "quiet"]
+VERB_WIDTH = 12
+"""Columns that the verb takes, so that subjects stand below one another."""
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """One event: what happened, to what, and more about it; `below` are lines that explain it.
+
+    All text is clean. A quiet one belongs in the log, and would only be in the way live.
+    """
+
+    verb: str
+    subject: str
+    more: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+    tone: Tone = "plain"
+
+    def __str__(self) -> str:
+        """The line, without what stands below."""
+        return "  ".join([f"{self.verb:<{VERB_WIDTH - 2}}", self.subject, *self.more])
+
+
+def logged(line: Line) -> str:
+    """A line of the journal as text: the local time, what happened, and lines that explain it.
+
+    Raises:
+        UnknownEvent: this version does not know the event.
+    """
+    one = told(event_of(line))
+    moment = datetime.fromisoformat(line.at).astimezone()
+    below = "".join(f"\n{'':{21 + VERB_WIDTH}}{text}" for text in one.below)
+    return f"{moment:%Y-%m-%d %H:%M:%S}  {one}{below}"
+
+
+def told(event: e.Event) -> Told:
+    """The event in words."""
+    match event:
+        case e.RunnerStarted():
+            size = f"{event.model.width}x{event.model.height}"
+            count = counted(event.workers, "worker")
+            return _told(
+                "started", f"anime {event.version}", f"model {event.model.name} ({size})",
+                f"{count} on {event.device}", f"pid {event.pid}", tone="quiet",
+            )  # fmt: skip
+        case (
+            e.ProjectDeclared()
+            | e.ProjectWithdrawn()
+            | e.CharacterDeclared()
+            | e.CharacterWithdrawn()
+            | e.JobSubmitted()
+            | e.JobWithdrawn()
+        ):
+            kind, past = _DECLARING[type(event)]
+            return _told(past, f"{kind} {event.key}", event.file, tone="quiet")
+        case e.ManifestRejected():
+            below = tuple(line for problem in event.problems for line in lines(problem))
+            count = counted(len(event.problems), "problem")
+            return _told("rejected", event.file, count, below=below, tone="bad")
+        case e.ManifestMended():
+            return _told("mended", event.file, tone="good")
+        case e.QueuePaused():
+            return _told("paused", "the queue", event.reason)
+        case e.QueueResumed():
+            return _told("resumed", "the queue")
+        case _:
+            return _of_job(event)
+
+
+_OfJob = (
+    e.RenderRequested
+    | e.RenderWithdrawn
+    | e.RenderStarted
+    | e.ImageRendered
+    | e.ImageReused
+    | e.ImageShelved
+    | e.RenderFailed
+    | e.WorkerLost
+    | e.JobQuarantined
+    | e.JobHeld
+    | e.JobReleased
+    | e.JobReprioritised
+    | e.JobCancelled
+    | e.JobRetried
+)
+
+_DECLARING: dict[type, tuple[str, str]] = {
+    e.ProjectDeclared: ("project", "declared"),
+    e.ProjectWithdrawn: ("project", "withdrawn"),
+    e.CharacterDeclared: ("character", "declared"),
+    e.CharacterWithdrawn: ("character", "withdrawn"),
+    e.JobSubmitted: ("job", "submitted"),
+    e.JobWithdrawn: ("job", "withdrawn"),
+}
+
+
+def _of_job(event: _OfJob) -> Told:
+    match event:
+        case e.RenderRequested():
+            count = counted(len(event.seeds), "picture")
+            why = f"take {event.take}, {event.reason}"
+            return _told("requested", event.job, count, why, tone="quiet")
+        case e.RenderWithdrawn():
+            return _told("withdrawn", event.job, f"take {event.take}", tone="quiet")
+        case e.RenderStarted():
+            return _told("drawing", _cell(event), event.worker, tone="quiet")
+        case e.ImageRendered():
+            return _told("drawn", event.file, f"{event.seconds:.1f} s", event.worker, tone="good")
+        case e.ImageReused():
+            return _told("reused", event.file, f"same as {event.source}", tone="good")
+        case e.ImageShelved():
+            return _told("kept", event.file, f"take {event.take} of {event.job}", tone="quiet")
+        case e.RenderFailed():
+            kind = "out of memory: " if event.kind == "out_of_memory" else ""
+            return _told("failed", _cell(event), kind + event.error, tone="bad")
+        case e.WorkerLost():
+            while_at = "" if event.job is None else f"while drawing {event.job}"
+            more = [text for text in (event.cause, event.detail, while_at) if text]
+            return _told("lost", event.worker, *more, tone="bad")
+        case e.JobQuarantined():
+            return _told("quarantined", event.job, event.reason, tone="bad")
+        case e.JobReprioritised():
+            return _told("priority", event.job, str(event.priority))
+        case e.JobHeld():
+            return _told("held", event.job)
+        case e.JobReleased():
+            return _told("released", event.job)
+        case e.JobCancelled():
+            return _told("cancelled", event.job)
+        case e.JobRetried():
+            return _told("retried", event.job)
+        case _:
+            assert_never(event)
+
+
+def lines(problem: Problem) -> tuple[str, ...]:
+    """A problem in lines: place and message, the line it stands on, the caret, the hint."""
+    safe = replace(
+        problem,
+        file=clean(problem.file),
+        message=clean(problem.message),
+        text=clean(problem.text),
+        hint=clean(problem.hint),
+    )
+    return tuple(render(safe).split("\n"))
+
+
+def clean(text: str) -> str:
+    """`text` on one line, with what could steer a terminal or turn the reading order escaped."""
+    return "".join(
+        char.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(char)[0] == "C" or char in "\u2028\u2029"
+        else char
+        for char in text
+    )
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 picture`, `3 pictures`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _cell(event: e.RenderStarted | e.RenderFailed) -> str:
+    return f"{event.job} [{event.index}]"
+
+
+def _told(
+    verb: str, subject: str, *more: str, below: tuple[str, ...] = (), tone: Tone = "plain"
+) -> Told:
+    return Told(
+        verb=verb, subject=clean(subject), more=tuple(map(clean, more)), below=below, tone=tone
+    )

@@ -1,0 +1,137 @@
+"""A whole run put together: journal, inbox, workers, page and runner, and their end in order.
+
+Owns which parts there are and the signals. Never decides anything about a job, and never imports
+torch; the page's code only where a page is wanted.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import ClassVar
+
+from pipeline import __version__, pictures
+from pipeline.audience import Audience, Audiences
+from pipeline.core import events as e
+from pipeline.core.state import State
+from pipeline.errors import AnimeError
+from pipeline.history import PRIVATE, restore
+from pipeline.inbox.watch import Inbox
+from pipeline.journal import Journal
+from pipeline.model import describe
+from pipeline.pool import WorkerPool
+from pipeline.runner import Runner
+from pipeline.settings import Settings
+
+STARTED_PAUSED = "started paused, as the settings ask (on_start)"
+INTERRUPTED = 130
+
+
+class NoInbox(AnimeError):
+    """The inbox is not there, or is no folder."""
+
+    exit_code: ClassVar[int] = 3
+
+
+def produce(
+    settings: Settings,
+    *,
+    once: bool,
+    page: bool,
+    audience: Audience,
+    note: Callable[[str, str], None],
+) -> int:
+    """Run an inbox until it is stopped, or until all that is owed is drawn; returns the exit code.
+
+    `note` is given a verb and a text for what is said once, such as the page's address.
+
+    Raises:
+        NoInbox, InboxHeld, JournalDamaged, JournalFailed, ModelError, CannotListen, NoWorkers: by
+            then nothing of the run is left behind.
+    """
+    root = settings.inbox.resolve()
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise NoInbox(f"the inbox {root} {what}", f"make one: anime init {root}")
+    with ExitStack() as ending:
+        journal = ending.enter_context(Journal.open(root / PRIVATE, clock=_now))
+        if journal.cut is not None:
+            cut = journal.cut
+            note("cut", f"a torn end of the journal ({cut.size} bytes), kept as {cut.saved}")
+        model = describe(settings.model, root / PRIVATE / "cache" / "model-hashes.json")
+        state = restore(root)
+        pictures.sweep(root)
+        audiences: list[Audience] = [audience]
+        if page:
+            audiences.append(_page(settings, root, ending, note))
+        inbox = Inbox(root, polling=settings.polling)
+        inbox.start()
+        ending.callback(inbox.stop)
+        started = e.RunnerStarted(
+            version=__version__, model=model, workers=settings.workers, device=settings.device,
+            pid=os.getpid(),
+        )  # fmt: skip
+        pool = WorkerPool(
+            root, settings.model, workers=settings.workers, device=settings.device,
+            threads=settings.threads, wake=inbox.wake,
+        )  # fmt: skip
+        runner = Runner(
+            root=root, inbox=inbox, journal=journal, pool=pool, state=state,
+            audience=Audiences(audiences), opening=[started, *_start(settings, state)], once=once,
+            grace=settings.grace,
+        )  # fmt: skip
+        note("watching", f"{root} with model {model.name}")
+        with _stopping(runner.stop) as caught:
+            code = runner.run()
+    interrupted = signal.SIGINT in caught or (once and caught)
+    return INTERRUPTED if interrupted else code
+
+
+def _page(
+    settings: Settings, root: Path, ending: ExitStack, note: Callable[[str, str], None]
+) -> Audience:
+    """The page, listening, until `ending` ends."""
+    from pipeline.server import Server
+
+    server = Server(
+        inbox=root, journal=root / PRIVATE / "events.jsonl", state=restore(root),
+        host=settings.host, port=settings.port,
+    )  # fmt: skip
+    url = server.start()
+    ending.callback(server.stop)
+    note("page", url)
+    return server
+
+
+def _start(settings: Settings, state: State) -> Sequence[e.Event]:
+    """What `on_start` makes of the queue; a pause that somebody asked for stays."""
+    if settings.on_start == "paused" and state.paused is None:
+        return [e.QueuePaused(reason=STARTED_PAUSED)]
+    if settings.on_start == "run" and state.paused == STARTED_PAUSED:
+        return [e.QueueResumed()]
+    return []
+
+
+@contextmanager
+def _stopping(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """Turns SIGINT, SIGTERM and SIGHUP into `stop`; yields those that came, as they come."""
+    caught: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        stop()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,1 @@
+"""Processes killed at the worst moment, for real."""

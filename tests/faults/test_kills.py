@@ -1,0 +1,85 @@
+"""kill -9 of a worker, of the keeper and of the runner in mid-render loses and doubles nothing."""
+
+import os
+import signal
+from pathlib import Path
+
+from pipeline.core import events as e
+from tests.processes import facts, gone, program, write
+
+JOBS = {
+    f"show/job{number}.yaml": f"kind: job\nprompt: 1girl, red hair\nseed: {number}\nsteps: 12\n"
+    for number in range(7)
+}
+
+
+def pictures(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*.png")}
+
+
+def drawn(root: Path) -> list[tuple[str, int, int]]:
+    return [
+        (fact.job, fact.take, fact.index)
+        for fact in facts(root)
+        if isinstance(fact, e.ImageRendered)
+    ]
+
+
+def test_every_picture_is_there_once_with_the_pixels_of_an_undisturbed_run(tmp_path: Path) -> None:
+    """Killed three ways in mid-render, then started again."""
+    calm, struck = tmp_path / "calm", tmp_path / "struck"
+    write(calm, JOBS)
+    write(struck, JOBS)
+    with program(calm, "--once") as undisturbed:
+        assert undisturbed.process.wait(180) == 0, undisturbed.log()
+
+    with program(struck) as running:
+        begun = running.until_any(e.RenderStarted)
+        assert isinstance(begun, e.RenderStarted)
+        keeper = next(iter(running.children()))
+        workers = [pid for pid in running.children() if _is_worker(pid)]
+        assert len(workers) == 3
+
+        os.kill(workers[0], signal.SIGKILL)
+        lost = running.until_any(e.WorkerLost)
+        assert isinstance(lost, e.WorkerLost)
+        assert (lost.cause, lost.blamed) == ("killed", False)
+
+        running.until_any(e.ImageRendered)
+        before = running.children()
+        os.kill(keeper, signal.SIGKILL)
+        running.until(lambda fact: isinstance(fact, e.WorkerLost) and fact.cause == "keeper")
+        assert gone(before), "the keeper's workers outlive it"
+
+        running.until_any(e.RenderStarted)
+        orphans = running.children()
+        running.kill()
+        assert gone(orphans), "keeper or workers outlive the runner"
+
+    with program(struck, "--once") as again:
+        assert again.process.wait(180) == 0, again.log()
+    assert sorted(drawn(struck)) == sorted((key.removesuffix(".yaml"), 1, 1) for key in JOBS)
+    assert pictures(struck) == pictures(calm)
+    assert not list(struck.rglob("*.part"))
+
+
+def test_sigterm_finishes_the_pictures_in_work_and_leaves_the_rest_owed(tmp_path: Path) -> None:
+    """A drain: exit code 0, nothing half drawn, nothing left running."""
+    write(tmp_path / "inbox", JOBS)
+    with program(tmp_path / "inbox") as running:
+        running.until_any(e.RenderStarted)
+        children = running.children()
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(60) == 0, running.log()
+        assert gone(children)
+    told = facts(tmp_path / "inbox")
+    started = {(f.job, f.index) for f in told if isinstance(f, e.RenderStarted)}
+    finished = {(f.job, f.index) for f in told if isinstance(f, e.ImageRendered)}
+    assert started == finished
+    assert 0 < len(finished) < len(JOBS)
+
+
+def _is_worker(pid: int) -> bool:
+    """Spawned by multiprocessing, and not its resource tracker."""
+    command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"multiprocessing" in command and b"spawn_main" in command

@@ -1,0 +1,189 @@
+"""What only real processes can show: pixels, deaths, and that nothing is left behind."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from PIL import Image
+
+from pipeline.core.observed import Broken, Failed, Lost, Painted, Stepped
+from pipeline.pool import WorkerPool
+from pipeline.render import png
+from tests.render.conftest import Pool, task
+
+pytestmark = pytest.mark.process
+
+_RUNNER = """
+import sys, threading, time
+from pathlib import Path
+from pipeline.pool import WorkerPool
+woken = threading.Event()
+pool = WorkerPool(Path(sys.argv[1]), Path(sys.argv[2]), workers=1, device="cpu", threads=1,
+                  wake=woken.set)
+pool.start()
+while len(pool.pids()) < 2 or not pool.live()[0].pid:
+    woken.wait(1)
+    woken.clear()
+    pool.poll()
+print(*pool.pids().values(), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:diffusers")  # its own use of numpy 2
+def test_the_pixels_are_those_of_bare_diffusers(real: Pool, tiny_model: Path) -> None:
+    wanted = task("bare", seed=4242, steps=5)
+    painted = real.draw(wanted)
+    record = png.record_of(real.root / painted.file)
+    assert record is not None
+    assert (record.seed, record.resolved, record.made) == (4242, wanted.resolved, painted.made)
+    bare = _bare(tiny_model, record)
+    with Image.open(real.root / painted.file) as drawn:
+        assert drawn.tobytes() == bare.tobytes()
+        assert "Steps: 5, Sampler: DPM++ 2M, Schedule type: Karras" in drawn.info["parameters"]
+
+
+def test_a_picture_that_cannot_be_drawn_fails_and_the_worker_goes_on(real: Pool) -> None:
+    name = real.all_free()[0]
+    failed = real.draw(task("crooked", width=65), name)
+    assert isinstance(failed, Failed)
+    assert failed.kind == "error"
+    assert "divisible by 8" in failed.error
+    assert isinstance(real.draw(task("straight"), name), Painted)
+
+
+def test_who_crashes_or_falls_silent_is_blamed(real: Pool) -> None:
+    crashing, silent = task("crashing", steps=900), task("silent", steps=900)
+    one, two = real.all_free()
+    pids = real.pool.pids()
+    real.pool.submit(one, crashing)
+    real.pool.submit(two, silent)
+    real.until(lambda: real.of(crashing, Stepped) and real.of(silent, Stepped))
+    os.kill(pids[two], signal.SIGSTOP)
+    os.kill(pids[one], signal.SIGSEGV)
+    real.pool.step(time.monotonic() + 100)
+    real.until(lambda: real.of(crashing, Lost))
+    assert not real.of(silent, Lost)
+    real.pool.step(time.monotonic() + 1000)
+    real.until(lambda: real.of(silent, Lost))
+    causes = {report.cause: report.blamed for report in real.of(crashing, Lost)}
+    assert causes == {"crash": True}
+    causes = {report.cause: report.blamed for report in real.of(silent, Lost)}
+    assert causes == {"deadline": True}
+
+
+def test_a_killed_keeper_takes_its_workers_along_and_all_come_back(real: Pool) -> None:
+    wanted = task("orphan", steps=900)
+    name = real.all_free()[0]
+    pids = real.pool.pids()
+    ends = [_End(pid) for pid in pids.values()]
+    real.pool.submit(name, wanted)
+    real.until(lambda: real.of(wanted, Stepped))
+    os.kill(pids["keeper"], signal.SIGKILL)
+    real.until(lambda: real.of(wanted, Lost))
+    assert [(lost.cause, lost.blamed) for lost in real.of(wanted, Lost)] == [("keeper", False)]
+    assert all(end.came(5.0) for end in ends)
+    assert isinstance(real.draw(replace(wanted, resolved=task("orphan").resolved)), Painted)
+    assert not set(real.pool.pids().values()) & set(pids.values())
+
+
+def test_the_runners_death_leaves_nothing_behind(tiny_model: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _RUNNER, str(tmp_path), str(tiny_model)]
+    memory = _shared_memory()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as runner:
+        assert runner.stdout is not None
+        ends = [_End(int(pid)) for pid in runner.stdout.readline().split()]
+        assert len(ends) == 2
+        runner.kill()
+    assert all(end.came(5.0) for end in ends)
+    assert _shared_memory() <= memory
+    pool = WorkerPool(
+        tmp_path, tmp_path / "none", workers=1, device="cpu", threads=1, wake=lambda: None
+    )
+    pool.start()
+    pool.kill()
+    assert not list(Path(tempfile.gettempdir()).glob(f"anime-{runner.pid}-*"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda model: (model / "model_index.json").unlink(), "no model_index.json"),
+        (lambda model: _cut(model / "unet/diffusion_pytorch_model.safetensors"), "cut short"),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_breaks_the_pool(
+    spoil: Callable[[Path], None], said: str, tiny_model: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "spoilt"
+    subprocess.run(["cp", "-r", str(tiny_model), str(model)], check=True)
+    spoil(model)
+
+    def make(wake: Callable[[], None]) -> WorkerPool:
+        return WorkerPool(tmp_path, model, workers=1, device="cpu", threads=1, wake=wake)
+
+    pool = Pool(tmp_path, make)
+    try:
+        pool.until(lambda: pool.reports)
+        (broken,) = pool.reports
+        assert isinstance(broken, Broken)
+        assert said in broken.error
+        assert broken.hint
+    finally:
+        pool.pool.kill()
+
+
+def _bare(model: Path, record: png.Drawn) -> Image.Image:
+    """The picture as bare diffusers draws it from what the record says."""
+    import diffusers
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(record.made.threads)
+    pipeline: Any = diffusers.StableDiffusionPipeline
+    pipe = pipeline.from_pretrained(str(model), dtype=torch.float32, safety_checker=None)
+    pipe.set_progress_bar_config(disable=True)
+    pipe.scheduler = diffusers.DPMSolverMultistepScheduler.from_config(
+        pipe.scheduler.config, use_karras_sigmas=True, final_sigmas_type="zero"
+    )
+    resolved = record.resolved
+    image: Image.Image = pipe(
+        resolved.prompt,
+        negative_prompt=resolved.negative,
+        width=resolved.width,
+        height=resolved.height,
+        num_inference_steps=resolved.steps,
+        guidance_scale=resolved.guidance,
+        generator=torch.Generator("cpu").manual_seed(record.seed),
+    ).images[0]
+    torch.set_num_threads(threads)
+    return image
+
+
+class _End:
+    """Waits for the end of a process that is not our child, without asking again and again."""
+
+    def __init__(self, pid: int) -> None:
+        self._descriptor = os.pidfd_open(pid)
+
+    def came(self, seconds: float) -> bool:
+        ready, _, _ = select.select([self._descriptor], [], [], seconds)
+        os.close(self._descriptor)
+        return bool(ready)
+
+
+def _shared_memory() -> set[str]:
+    return set(os.listdir("/dev/shm"))
+
+
+def _cut(file: Path) -> None:
+    os.truncate(file, file.stat().st_size - 1)

@@ -1,0 +1,144 @@
+"""The stream: a snapshot or exactly what was missed, then what happens; ticks bear no id."""
+
+from __future__ import annotations
+
+from pipeline.core.manifest import Job
+from pipeline.journal import replay
+from pipeline.server import hub
+from tests.server.asking import Stream, ask
+from tests.server.conftest import Served
+from tests.server.productions import Production
+
+JOB = Job(prompt="city at night", count=2)
+
+
+def raw(production: Production, after: int = 0) -> list[tuple[int, str]]:
+    lines = (line for line in replay(production.path) if line.seq > after)
+    return [(line.seq, line.raw.decode()) for line in lines]
+
+
+def facts(stream: Stream, last: int) -> list[tuple[int, str]]:
+    """The facts up to the one with that seq; no other frame may bear an id."""
+    found = []
+    for frame in stream:
+        if frame.event == "fact":
+            assert frame.id is not None
+            found.append((frame.id, frame.data))
+            if frame.id >= last:
+                break
+        else:
+            assert frame.id is None
+    return found
+
+
+def test_a_newcomer_gets_the_state_first_then_each_fact_as_it_stands_in_the_journal(
+    served: Served,
+) -> None:
+    with Stream(served.url) as stream:
+        (snapshot,) = stream.take(1)
+        assert (snapshot.event, snapshot.id) == ("snapshot", 1)
+        assert snapshot.json["seq"] == 1
+        served.production.job("a.yaml", JOB)
+        assert facts(stream, 3) == raw(served.production, 1)
+
+
+def test_one_who_comes_back_gets_exactly_the_missed_facts(served: Served) -> None:
+    made = served.production
+    with Stream(served.url) as stream:
+        stream.take(1)
+        key = made.job("a.yaml", JOB)
+        assert facts(stream, 3)[-1][0] == 3
+    made.finish(made.task(key))
+    made.reject("b.yaml", "bad")
+    with Stream(served.url, last=3) as stream:
+        assert facts(stream, 5) == raw(made, 3)
+        made.reject("c.yaml", "bad")
+        assert facts(stream, 6) == raw(made, 5)
+
+
+def test_the_address_may_say_after_and_the_header_is_newer(served: Served) -> None:
+    served.production.job("a.yaml", JOB)
+    with Stream(served.url, "/events?after=1") as stream:
+        assert facts(stream, 3) == raw(served.production, 1)
+    with Stream(served.url, "/events?after=1", last=2) as stream:
+        assert facts(stream, 3) == raw(served.production, 2)
+
+
+def test_what_the_server_no_longer_remembers_is_read_from_the_journal(
+    production: Production,
+) -> None:
+    production.begin()
+    production.reject_many(1200, "bad")
+    server = production.server()
+    url = server.start()
+    with Stream(url, last=0) as stream:
+        assert facts(stream, 1201) == raw(production)
+        production.reject("last.yaml", "bad")
+        assert facts(stream, 1202) == raw(production, 1201)
+    server.stop()
+
+
+def test_an_id_from_another_journal_gets_the_snapshot(served: Served) -> None:
+    with Stream(served.url, last=900) as stream:
+        (snapshot,) = stream.take(1)
+        assert (snapshot.event, snapshot.id) == ("snapshot", 1)
+
+
+def test_what_is_no_number_is_refused(served: Served) -> None:
+    assert ask(served.url, "/events", [("Last-Event-ID", "1; drop")]).status == 400
+    assert ask(served.url, "/events?after=-1").status == 400
+    assert ask(served.url, f"/events?after={'9' * 30}").status == 400
+
+
+def test_ticks_and_the_moment_have_no_id_and_tell_what_is_drawn(served: Served) -> None:
+    made = served.production
+    task = made.task(made.job("a.yaml", JOB))
+    with Stream(served.url) as stream:
+        stream.take(1)
+        made.live([task])
+        (live,) = stream.take(1)
+        made.tick(task, 7)
+        (tick,) = stream.take(1)
+    assert (live.event, live.id) == ("live", None)
+    assert [worker["phase"] for worker in live.json["workers"]] == ["rendering", "idle", "idle"]
+    assert live.json["workers"][0]["job"] == "a"
+    assert (tick.event, tick.id) == ("tick", None)
+    assert tick.json["task"] == "a@1.1"
+    assert (tick.json["step"], tick.json["steps"]) == (7, 15)
+
+
+def test_one_who_comes_back_in_mid_picture_learns_the_step(served: Served) -> None:
+    made = served.production
+    task = made.task(made.job("a.yaml", JOB))
+    made.live([task])
+    made.tick(task, 7)
+    with Stream(served.url, last=3) as stream:
+        (live,) = stream.take(1)
+    assert live.event == "live"
+    assert (live.json["workers"][0]["step"], live.json["workers"][0]["steps"]) == (7, 15)
+
+
+def test_a_reader_too_slow_for_the_facts_is_let_go_and_loses_nothing_by_coming_back(
+    served: Served,
+) -> None:
+    made = served.production
+    with Stream(served.url) as slow, Stream(served.url) as quick:
+        (snapshot,) = quick.take(1)
+        for _ in range(40):
+            made.reject_many(hub.MOST // 10, "x" * 4000)
+            quick.take(hub.MOST // 10)
+        seen = [frame.id for frame in slow if frame.event == "fact"]
+    last = made.journal.seq
+    assert snapshot.id == 1
+    assert seen == list(range(2, len(seen) + 2))
+    assert len(seen) < 4 * hub.MOST
+    with Stream(served.url, last=len(seen) + 1) as stream:
+        assert facts(stream, last) == raw(made, len(seen) + 1)
+
+
+def test_its_headers_keep_proxies_and_caches_from_holding_it_back(served: Served) -> None:
+    with Stream(served.url) as stream:
+        assert stream.headers["Content-Type"].startswith("text/event-stream")
+        assert stream.headers["X-Accel-Buffering"] == "no"
+        assert stream.headers["Cache-Control"] == "no-store"
+    assert ask(served.url, "/events", method="HEAD").body == b""

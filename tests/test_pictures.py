@@ -1,0 +1,157 @@
+"""A finished picture takes its name durably, and nobody's file is lost to it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from pipeline.core.keys import shelf_file
+from pipeline.core.resolved import Task
+from pipeline.pictures import PictureError, Placed, place, reuse, sha256_of, sweep
+from tests.render.conftest import task
+
+NEW, OLD, FOREIGN = b"the new picture", b"the older take", b"a drawing of somebody's own"
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> Task:
+    (tmp_path / "show").mkdir()
+    return task("show/rooftop")
+
+
+def test_a_free_name_is_taken(tmp_path: Path, wanted: Task) -> None:
+    placed = place(tmp_path, wanted, NEW)
+    assert placed.file == "show/rooftop.01.png"
+    assert (tmp_path / placed.file).read_bytes() == NEW
+    assert placed.sha256 == sha256_of(tmp_path / placed.file)
+    assert not placed.shelved
+    assert os.listdir(tmp_path / "show") == ["rooftop.01.png"]
+
+
+def test_the_same_bytes_are_left_as_they_are(tmp_path: Path, wanted: Task) -> None:
+    first = place(tmp_path, wanted, NEW)
+    before = (tmp_path / first.file).stat()
+    assert place(tmp_path, wanted, NEW) == first
+    assert (tmp_path / first.file).stat().st_ino == before.st_ino
+    assert os.listdir(tmp_path / "show") == ["rooftop.01.png"]
+
+
+def test_the_journals_older_picture_goes_to_its_shelf(tmp_path: Path, wanted: Task) -> None:
+    again = _second_take(tmp_path, wanted)
+    placed = place(tmp_path, again, NEW)
+    assert placed == Placed(file=wanted.file, sha256=placed.sha256, shelved=True)
+    assert (tmp_path / wanted.file).read_bytes() == NEW
+    assert (tmp_path / str(again.shelf)).read_bytes() == OLD
+    # The worker may have died before it could say so: the next one finds it all done.
+    assert place(tmp_path, again, NEW) == placed
+
+
+def test_a_shelf_that_another_file_takes_is_not_overwritten(tmp_path: Path, wanted: Task) -> None:
+    again = _second_take(tmp_path, wanted)
+    shelf = tmp_path / str(again.shelf)
+    shelf.parent.mkdir(parents=True)
+    shelf.write_bytes(FOREIGN)
+    with pytest.raises(PictureError, match="another file stands there"):
+        place(tmp_path, again, NEW)
+    assert shelf.read_bytes() == FOREIGN
+    assert (tmp_path / wanted.file).read_bytes() == OLD
+
+
+def test_a_foreign_or_retouched_file_stays(tmp_path: Path, wanted: Task) -> None:
+    again = _second_take(tmp_path, wanted)
+    (tmp_path / wanted.file).write_bytes(FOREIGN)
+    (tmp_path / "show/rooftop.01-2.png").mkdir()
+    placed = place(tmp_path, again, NEW)
+    assert placed.file == "show/rooftop.01-3.png"
+    assert not placed.shelved
+    assert (tmp_path / wanted.file).read_bytes() == FOREIGN
+    assert place(tmp_path, again, NEW) == placed
+
+
+def test_a_link_is_nobodys_picture(tmp_path: Path, wanted: Task) -> None:
+    outside = tmp_path / "outside.png"
+    outside.write_bytes(OLD)
+    (tmp_path / wanted.file).symlink_to(outside)
+    replacing = replace(wanted, replaces=sha256_of(outside), shelf=shelf_file(wanted.job, 1, 1))
+    assert place(tmp_path, replacing, NEW).file == "show/rooftop.01-2.png"
+    assert outside.read_bytes() == OLD
+
+
+def test_the_orphan_of_a_crash_is_overwritten(tmp_path: Path, wanted: Task) -> None:
+    (tmp_path / wanted.file).write_bytes(b"drawn with other threads")
+    placed = place(tmp_path, wanted, NEW, is_ours=lambda path: path.name == "rooftop.01.png")
+    assert placed.file == wanted.file
+    assert (tmp_path / wanted.file).read_bytes() == NEW
+
+
+def test_a_folder_that_is_gone_is_not_made_again(tmp_path: Path, wanted: Task) -> None:
+    (tmp_path / "show").rmdir()
+    with pytest.raises(PictureError, match="folder is gone"):
+        place(tmp_path, wanted, NEW)
+    assert os.listdir(tmp_path) == []
+
+
+def test_no_link_leads_out_of_the_root(tmp_path: Path, wanted: Task) -> None:
+    (tmp_path / "show").rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "show").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PictureError, match="outside"):
+        place(inbox, wanted, NEW)
+    assert os.listdir(tmp_path / "elsewhere") == []
+
+
+def test_reuse_copies_and_leaves_the_source(tmp_path: Path, wanted: Task) -> None:
+    source = tmp_path / "older.png"
+    source.write_bytes(OLD)
+    placed = reuse(tmp_path, "older.png", sha256_of(source), wanted)
+    assert (tmp_path / placed.file).read_bytes() == OLD
+    assert source.read_bytes() == OLD
+    assert source.stat().st_ino != (tmp_path / placed.file).stat().st_ino
+
+
+@pytest.mark.parametrize("content", [FOREIGN, None])
+def test_a_source_that_was_changed_is_not_reused(
+    content: bytes | None, tmp_path: Path, wanted: Task
+) -> None:
+    source = tmp_path / "older.png"
+    source.write_bytes(OLD)
+    sha256 = sha256_of(source)
+    source.unlink()
+    if content is not None:
+        source.write_bytes(content)
+    with pytest.raises(PictureError, match="older.png"):
+        reuse(tmp_path, "older.png", sha256, wanted)
+    assert os.listdir(tmp_path / "show") == []
+
+
+def test_a_name_as_long_as_names_may_be(tmp_path: Path) -> None:
+    wanted = task("n" * 248)
+    assert len(wanted.file) == 255
+    assert (tmp_path / place(tmp_path, wanted, NEW).file).read_bytes() == NEW
+
+
+def test_what_the_dead_left_unfinished_is_swept(tmp_path: Path) -> None:
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"],
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout.strip()
+    (tmp_path / "show").mkdir()
+    for name in (f".anime-{dead}-1.part", f".anime-{os.getpid()}-1.part", ".anime-x.part"):
+        (tmp_path / "show" / name).touch()
+    assert sweep(tmp_path) == 1
+    assert sorted(os.listdir(tmp_path / "show")) == [
+        f".anime-{os.getpid()}-1.part",
+        ".anime-x.part",
+    ]
+
+
+def _second_take(root: Path, first: Task) -> Task:
+    old = place(root, first, OLD)
+    return replace(first, take=2, replaces=old.sha256, shelf=shelf_file(first.job, 1, 1))

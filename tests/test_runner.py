@@ -1,0 +1,287 @@
+"""The loop: what is dropped is drawn once, in order, and a restart goes on where it was."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pipeline.core import events as e
+from pipeline.core.evolve import evolve
+from pipeline.core.observed import Live, Stepped
+from pipeline.core.resolved import Model
+from pipeline.core.state import State
+from pipeline.core.status import status
+from pipeline.inbox.watch import Inbox
+from pipeline.journal import JOURNAL_NAME, Journal, Line, replay
+from pipeline.runner import Runner
+from tests.fakes import FakePool
+
+MODEL = Model(name="fake", sha256="ab" * 32, width=64, height=64)
+JOB = "kind: job\nprompt: rain\n"
+
+
+class Watcher:
+    """An audience that remembers."""
+
+    def __init__(self) -> None:
+        self.events: list[e.Event] = []
+        self.ticks: list[Stepped] = []
+        self.lives: list[Live] = []
+
+    def recorded(self, line: Line, event: e.Event) -> None:
+        self.events.append(event)
+
+    def ticked(self, tick: Stepped) -> None:
+        self.ticks.append(tick)
+
+    def changed(self, live: Live) -> None:
+        self.lives.append(live)
+
+
+class Run:
+    """One run of the runner on a folder; closed as a kill would leave it."""
+
+    def __init__(self, root: Path, *, once: bool = False, opening: tuple[e.Event, ...] = ()) -> None:
+        root.mkdir(exist_ok=True)
+        self.root = root
+        self.journal = Journal.open(root / ".pipeline", clock=lambda: datetime.now(UTC))
+        self.inbox = Inbox(root)
+        self.inbox.start()
+        self.pool = FakePool(root, wake=self.inbox.wake)
+        self.pool.start()
+        self.watcher = Watcher()
+        started = e.RunnerStarted(version="0", model=MODEL, workers=3, device="cpu", pid=1)
+        self.runner = Runner(
+            root=root, inbox=self.inbox, journal=self.journal, pool=self.pool,
+            state=fold(root), audience=self.watcher, opening=[started, *opening], once=once,
+        )  # fmt: skip
+
+    @property
+    def state(self) -> State:
+        return self.runner.state
+
+    def drop(self, file: str, text: str = JOB) -> None:
+        path = self.root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.tmp")
+        part.write_text(text)
+        part.replace(path)
+
+    def until(self, done: Callable[[], bool], seconds: float = 20.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not done():
+            assert time.monotonic() < deadline, "it did not come to that"
+            self.inbox.wait(0.05)
+            self.runner.step(time.monotonic())
+
+    def status(self, key: str) -> str:
+        return status(self.state, self.state.jobs[key]) if key in self.state.jobs else ""
+
+    def close(self) -> None:
+        self.pool.kill()
+        self.inbox.stop()
+        self.journal.close()
+
+
+def fold(root: Path) -> State:
+    state = State()
+    for line in replay(root / ".pipeline" / JOURNAL_NAME):
+        evolve(state, line.seq, line.at, e.decode(line.raw))
+    return state
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    """Starts runs on one inbox, each after the one before is closed."""
+    runs: list[Run] = []
+
+    def starting(**options: bool | tuple[e.Event, ...]) -> Run:
+        for run in runs:
+            run.close()
+        runs.append(Run(tmp_path / "inbox", **options))  # type: ignore[arg-type]
+        return runs[-1]
+
+    yield starting
+    runs[-1].close()
+
+
+def test_a_dropped_job_is_drawn_beside_its_manifest(start: Callable[..., Run]) -> None:
+    run = start()
+    run.drop("show/rain.yaml")
+    run.until(lambda: run.status("show/rain") == "done")
+    assert (run.root / "show/rain.01.png").is_file()
+    kinds = [type(event).__name__ for event in run.watcher.events]
+    assert kinds == [
+        "RunnerStarted", "JobSubmitted", "RenderRequested", "RenderStarted", "ImageRendered",
+    ]  # fmt: skip
+    assert [tick.step for tick in run.watcher.ticks] == list(range(1, 16))
+
+
+def test_the_live_state_is_the_fold_of_the_journal_byte_for_byte(start: Callable[..., Run]) -> None:
+    run = start()
+    run.drop("show/project.yaml", "kind: project\nname: Show\n")
+    run.drop("show/rain.yaml", JOB + "count: 3\n")
+    run.drop("show/bad.yaml", "kind: job\npromt: rain\n")
+    run.until(lambda: run.status("show/rain") == "done" and bool(run.state.rejected))
+    assert msgspec.json.encode(fold(run.root)) == msgspec.json.encode(run.state)
+
+
+def test_a_bad_manifest_gets_an_error_file_that_goes_when_it_is_mended(
+    start: Callable[..., Run],
+) -> None:
+    run = start()
+    run.drop("bad.yaml", "kind: job\npromt: rain\n")
+    run.drop("good.yaml")
+    run.until(lambda: run.status("good") == "done" and bool(run.state.rejected))
+    report = run.root / "bad.error.txt"
+    assert "bad.yaml:2:1" in report.read_text()
+    assert "prompt" in report.read_text()
+    run.drop("bad.yaml")
+    run.until(lambda: run.status("bad") == "done")
+    assert not report.exists()
+
+
+def test_a_waiting_job_says_for_what_and_where(start: Callable[..., Run]) -> None:
+    run = start()
+    run.drop("akari.yaml", "kind: character\nname: Akari\n")
+    run.drop("roof.yaml", "kind: job\ncharacters:\n  - akira\n")
+    run.until(lambda: run.status("roof") == "waiting" and (run.root / "roof.error.txt").exists())
+    text = (run.root / "roof.error.txt").read_text()
+    assert "roof.yaml:3:5: there is no character 'akira' yet (nearest: akari)" in text
+    run.drop("akira.yaml", "kind: character\nname: Akira\nappearance: red hair\n")
+    run.until(lambda: run.status("roof") == "done")
+    assert not (run.root / "roof.error.txt").exists()
+
+
+def test_a_picture_in_work_at_a_crash_is_drawn_again_with_its_seed_and_once(
+    start: Callable[..., Run],
+) -> None:
+    run = start()
+    run.pool.patient = True
+    run.drop("rain.yaml", JOB + "count: 2\n")
+    run.until(lambda: run.status("rain") == "rendering")
+    first = run.pool.submitted[0]
+    again = start()
+    again.until(lambda: again.status("rain") == "done")
+    assert first.seed in {task.seed for task in again.pool.submitted}
+    drawn = [fact for fact in again.watcher.events if isinstance(fact, e.ImageRendered)]
+    assert sorted(fact.index for fact in drawn) == [1, 2]
+
+
+def test_a_manifest_that_went_away_while_nobody_watched_is_withdrawn(
+    start: Callable[..., Run],
+) -> None:
+    run = start()
+    run.drop("rain.yaml")
+    run.drop("snow.yaml")
+    run.until(lambda: run.status("rain") == run.status("snow") == "done")
+    (run.root / "rain.yaml").unlink()
+    again = start()
+    again.until(lambda: again.status("rain") == "withdrawn")
+    assert again.status("snow") == "done"
+    assert (again.root / "rain.01.png").is_file()
+
+
+def test_a_withdrawn_job_is_stopped_and_back_again_it_is_reused(start: Callable[..., Run]) -> None:
+    run = start()
+    run.pool.patient = True
+    run.drop("rain.yaml")
+    run.until(lambda: run.status("rain") == "rendering")
+    (run.root / "rain.yaml").unlink()
+    run.until(lambda: run.status("rain") == "withdrawn" and len(run.pool.free()) == 3)
+    assert not (run.root / "rain.01.png").exists()
+    run.pool.patient = False
+    run.drop("rain.yaml")
+    run.until(lambda: run.status("rain") == "done")
+
+
+def test_a_moved_manifest_reuses_its_picture(start: Callable[..., Run]) -> None:
+    """The same document elsewhere has the same seed and digest: nothing is drawn."""
+    run = start()
+    run.drop("rain.yaml")
+    run.until(lambda: run.status("rain") == "done")
+    (run.root / "rain.yaml").replace(run.root / "moved.yaml")
+    run.until(lambda: run.status("moved") == "done")
+    assert len(run.pool.submitted) == 1
+    assert (run.root / "moved.01.png").read_bytes() == (run.root / "rain.01.png").read_bytes()
+    (reused,) = [fact for fact in run.watcher.events if isinstance(fact, e.ImageReused)]
+    assert reused.source == "rain.01.png"
+
+
+def test_an_edit_draws_a_new_take_and_keeps_the_old_picture(start: Callable[..., Run]) -> None:
+    run = start()
+    run.drop("rain.yaml")
+    run.until(lambda: run.status("rain") == "done")
+    old = (run.root / "rain.01.png").read_bytes()
+    run.drop("rain.yaml", JOB + "steps: 20\n")
+    run.until(lambda: len(run.state.jobs["rain"].takes) == 2 and run.status("rain") == "done")
+    assert (run.root / ".pipeline/takes/rain.take1.01.png").read_bytes() == old
+    assert (run.root / "rain.01.png").read_bytes() != old
+    run.drop("rain.yaml")
+    run.until(lambda: len(run.state.jobs["rain"].takes) == 3 and run.status("rain") == "done")
+    assert (run.root / "rain.01.png").read_bytes() == old
+    assert len(run.pool.submitted) == 2
+
+
+def test_a_retouched_picture_is_never_overwritten(start: Callable[..., Run]) -> None:
+    run = start()
+    run.drop("rain.yaml")
+    run.until(lambda: run.status("rain") == "done")
+    (run.root / "rain.01.png").write_bytes(b"retouched by hand")
+    run.drop("rain.yaml", JOB + "steps: 20\n")
+    run.until(lambda: len(run.state.jobs["rain"].takes) == 2 and run.status("rain") == "done")
+    assert (run.root / "rain.01.png").read_bytes() == b"retouched by hand"
+    assert run.state.jobs["rain"].takes[-1].images[1].file == "rain.01-2.png"
+
+
+def test_a_paused_start_draws_nothing(start: Callable[..., Run]) -> None:
+    run = start(opening=(e.QueuePaused(reason="asked"),))
+    run.drop("rain.yaml")
+    run.until(lambda: run.status("rain") == "queued" and len(run.pool.free()) == 3)
+    run.runner.step(time.monotonic())
+    assert run.pool.submitted == []
+
+
+def test_a_lost_inbox_withdraws_nothing_and_hands_out_nothing(start: Callable[..., Run]) -> None:
+    """An unmounted folder is not a deletion."""
+    run = start()
+    run.drop("rain.yaml")
+    run.until(lambda: run.status("rain") == "done")
+    hidden = run.root.with_name("hidden")
+    run.root.rename(hidden)
+    run.until(lambda: bool(run.watcher.lives and run.watcher.lives[-1].inbox_lost))
+    assert run.status("rain") == "done"
+    hidden.rename(run.root)
+    run.until(lambda: run.watcher.lives[-1].inbox_lost is None)
+    assert run.status("rain") == "done"
+
+
+def test_once_ends_by_itself_and_says_whether_something_needs_a_person(
+    start: Callable[..., Run],
+) -> None:
+    run = start(once=True)
+    run.drop("rain.yaml")
+    assert run.runner.run() == 0
+    assert (run.root / "rain.01.png").is_file()
+    run.drop("bad.yaml", "kind: nothing\n")
+    again = start(once=True)
+    assert again.runner.run() == 1
+    shutil.rmtree(again.root / ".pipeline" / "takes", ignore_errors=True)
+
+
+def test_a_stop_lets_pictures_in_work_finish_and_hands_out_no_more(
+    start: Callable[..., Run],
+) -> None:
+    run = start()
+    run.pool.patient = True
+    run.drop("rain.yaml", JOB + "count: 5\n")
+    run.until(lambda: len(run.pool.submitted) == 3)
+    run.runner.stop()
+    run.pool.patient = False
+    assert run.runner.run() == 0
+    assert len(run.pool.submitted) == 3
+    assert run.state.finished == 3
