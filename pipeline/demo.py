@@ -32,6 +32,8 @@ EXAMPLES = CLONE / "examples"
 FOLDER = CLONE / "demo"
 SHEET = "contact-sheet.png"
 MARKER = ".anime-demo"
+_DRAWN = (PRIVATE, "*.error.txt", "*.[0-9][0-9].png")
+"""What a run leaves in the examples, if somebody made it there."""
 _MARKED = "`anime demo` made this folder, and makes it anew each time.\n"
 
 
@@ -55,7 +57,7 @@ def prepare(folder: Path, examples: Path) -> None:
     if os.path.lexists(folder):
         _remove(folder)
     try:
-        shutil.copytree(examples, folder)
+        shutil.copytree(examples, folder, ignore=shutil.ignore_patterns(*_DRAWN))
         (folder / MARKER).write_text(_MARKED, encoding="utf-8")
     except OSError as error:
         raise NoDemo(f"{folder} cannot be made: {error}", "make room, or use --folder") from error

@@ -1,4 +1,4 @@
-"""A model's folder is known by what it draws with, and what is wrong with it is said with a way out."""
+"""A model is known by what it draws with; what is wrong with it is said with a way out."""
 
 import json
 import os
@@ -95,7 +95,7 @@ def _other(model: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said", "hint"),
     [
-        (lambda model: shutil.rmtree(model), "does not exist", "--model"),
+        (shutil.rmtree, "does not exist", "--model"),
         (lambda model: (model / "model_index.json").unlink(), "no model_index.json", "layout"),
         (lambda model: (model / "model_index.json").write_text("{"), "cannot be read", "again"),
         (lambda model: shutil.rmtree(model / "scheduler"), "no folder scheduler", "whole"),

@@ -124,7 +124,7 @@ def test_a_source_that_was_changed_is_not_reused(
     source.unlink()
     if content is not None:
         source.write_bytes(content)
-    with pytest.raises(PictureError, match="older.png"):
+    with pytest.raises(PictureError, match="older"):
         reuse(tmp_path, "older.png", sha256, wanted)
     assert os.listdir(tmp_path / "show") == []
 

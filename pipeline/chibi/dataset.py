@@ -10,7 +10,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, TypeAlias
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,27 +37,26 @@ HABITS: Final = (
 
 def scenes(count: int, seed: int = SEED) -> list[Scene]:
     """Return the first `count` scenes of the training set; each depends on its number alone."""
-    return [sample(random.Random(f"{seed}/{number}")) for number in range(count)]
+    return [_scene(number, seed) for number in range(count)]
 
 
-def pictures(folder: Path, count: int, *, size: int = SIZE, processes: int = 2) -> Pictures:
+def pictures(
+    folder: Path, count: int, *, size: int = SIZE, shard: int = SHARD, processes: int = 2
+) -> Pictures:
     """Return `count` painted pictures as a read-only map of uint8 [count, size, size, 3].
 
-    Paints what is missing in `folder`, in shards, so an interrupted painting goes on.
+    Paints what is missing in `folder`, `shard` pictures to a file, so an interrupted painting
+    goes on.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    shards = range(-(-count // SHARD))
-    missing = [shard for shard in shards if not _path(folder, shard, size).exists()]
-    if missing:
-        context = get_context("spawn")
-        with ProcessPoolExecutor(processes, mp_context=context) as pool:
-            jobs = [pool.submit(_paint_shard, folder, shard, size) for shard in missing]
-            for done, job in enumerate(jobs, start=1):
-                job.result()
-                if done % 8 == 0 or done == len(jobs):
-                    report(f"painted {done * SHARD} of {len(jobs) * SHARD} pictures")
-    maps = [np.load(_path(folder, shard, size), mmap_mode="r") for shard in shards]
-    return _joined(folder, maps, count, size)
+    whole = folder / f"{size}-all-{count}.npy"
+    if not whole.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        begins = range(0, count, shard)
+        missing = [begin for begin in begins if not _path(folder, begin, shard, size).exists()]
+        _paint_all(folder, missing, shard, size, processes)
+        _join(whole, [_path(folder, begin, shard, size) for begin in begins], count)
+    result: Pictures = np.load(whole, mmap_mode="r")
+    return result
 
 
 def training_caption(scene: Scene, rng: random.Random) -> str:
@@ -83,6 +81,14 @@ def grouped(text: str, rng: random.Random) -> str:
     return ", ".join([*sides[""], *groups])
 
 
+def tokenizer_captions(scenes: Sequence[Scene]) -> Iterator[str]:
+    """Yield captions and habitual words, each often enough to become a token."""
+    rng = random.Random(SEED)
+    for scene in scenes:
+        yield caption(scene, rng)
+        yield ", ".join(HABITS)
+
+
 def _with_odd_words(text: str, rng: random.Random) -> str:
     tags = text.split(", ") if text else []
     for _ in range(rng.randint(1, 4)):
@@ -97,43 +103,43 @@ def _gibberish(rng: random.Random) -> str:
     return "".join(rng.choice(letters) for _ in range(rng.randint(2, 9)))
 
 
-def _path(folder: Path, shard: int, size: int) -> Path:
-    return folder / f"{size}-{shard:04}.npy"
+def _path(folder: Path, begin: int, shard: int, size: int) -> Path:
+    return folder / f"{size}-{begin:06}-{shard}.npy"
 
 
-def _paint_shard(folder: Path, shard: int, size: int) -> None:
-    numbers = range(shard * SHARD, (shard + 1) * SHARD)
-    chosen = [sample(random.Random(f"{SEED}/{number}")) for number in numbers]
+def _paint_all(folder: Path, begins: Sequence[int], shard: int, size: int, processes: int) -> None:
+    if not begins:
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_paint_shard, folder, begin, shard, size) for begin in begins]
+        for done, job in enumerate(jobs, start=1):
+            job.result()
+            if done % 8 == 0 or done == len(jobs):
+                report(f"painted {done * shard} of {len(jobs) * shard} pictures")
+
+
+def _paint_shard(folder: Path, begin: int, shard: int, size: int) -> None:
+    chosen = [_scene(number, SEED) for number in range(begin, begin + shard)]
     painted = np.stack([np.asarray(paint(scene, size)) for scene in chosen])
-    part = _path(folder, shard, size).with_suffix(".part.npy")
+    part = _path(folder, begin, shard, size).with_suffix(".part.npy")
     np.save(part, painted)
-    part.replace(_path(folder, shard, size))
+    part.replace(_path(folder, begin, shard, size))
 
 
-def _joined(folder: Path, maps: Sequence[Pictures], count: int, size: int) -> Pictures:
-    path = folder / f"{size}-all-{count}.npy"
-    if not path.exists():
-        part = path.with_suffix(".part.npy")
-        whole = np.lib.format.open_memmap(
-            part, mode="w+", dtype=np.uint8, shape=(count, size, size, 3)
-        )
-        for shard, shard_map in enumerate(maps):
-            begin = shard * SHARD
-            whole[begin : begin + SHARD] = shard_map[: count - begin]
-        whole.flush()
-        part.replace(path)
-    result: Pictures = np.load(path, mmap_mode="r")
-    return result
+def _join(path: Path, shards: Sequence[Path], count: int) -> None:
+    first = np.load(shards[0], mmap_mode="r")
+    part = path.with_suffix(".part.npy")
+    whole = np.lib.format.open_memmap(
+        part, mode="w+", dtype=np.uint8, shape=(count, *first.shape[1:])
+    )
+    for number, shard in enumerate(shards):
+        begin = number * len(first)
+        whole[begin : begin + len(first)] = np.load(shard, mmap_mode="r")[: count - begin]
+    whole.flush()
+    part.replace(path)
+    for shard in shards:
+        shard.unlink()
 
 
-def encoded_scene(scene: Scene) -> bytes:
-    """Return the scene as JSON, to be kept beside a picture."""
-    return msgspec.json.encode(scene)
-
-
-def tokenizer_captions(scenes: Sequence[Scene]) -> Iterator[str]:
-    """Yield captions and habitual words, each often enough to become a token."""
-    rng = random.Random(SEED)
-    for scene in scenes:
-        yield caption(scene, rng)
-        yield ", ".join(HABITS)
+def _scene(number: int, seed: int) -> Scene:
+    return sample(random.Random(f"{seed}/{number}"))

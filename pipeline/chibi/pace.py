@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,13 +70,15 @@ def train(
     `exported` is called with the number of steps after each checkpoint, so that whoever waits
     finds weights early. Returns the number of steps ever taken.
     """
-    step, spent = _resume(trainer, checkpoint)
+    first, spent = _resume(trainer, checkpoint)
     began = saved = clock()
-    for step in _counting(step, budget.steps):
+    taken = max(first, budget.steps)
+    for step in range(first, budget.steps):
         now = clock()
         elapsed = spent + now - began
         progress = together.agreed(max(step / budget.steps, elapsed / (60 * budget.minutes)))
         if progress >= 1.0:
+            taken = step
             break
         rate = learning_rate(progress, peak)
         losses = trainer.step(rate, progress)
@@ -89,12 +91,10 @@ def train(
             _save(trainer, checkpoint, step + 1, spent + saved - began)
             if exported is not None:
                 exported(step + 1)
-    else:
-        step = max(step, budget.steps)
     if together.rank() == 0:
-        _save(trainer, checkpoint, step, spent + clock() - began)
+        _save(trainer, checkpoint, taken, spent + clock() - began)
     together.wait()
-    return step
+    return taken
 
 
 def report(line: str) -> None:
@@ -102,10 +102,6 @@ def report(line: str) -> None:
     if together.rank() > 0:
         return
     print(time.strftime("%H:%M:%S"), line, file=sys.stderr, flush=True)
-
-
-def _counting(step: int, steps: int) -> Iterator[int]:
-    yield from range(step, steps)
 
 
 def _line(losses: dict[str, float]) -> str:

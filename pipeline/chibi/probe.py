@@ -207,6 +207,7 @@ def _table(rows: Sequence[Row]) -> str:
 @click.option("--seed", default=1, show_default=True, help="Chooses the scenes.")
 @click.option("--threads", default=2, show_default=True)
 def main(
+    *,
     model: Path,
     work: Path,
     pictures: int,

@@ -4,6 +4,7 @@ Owns the order of the phases and the folder of intermediate work. An interrupted
 where its last checkpoint was; a finished phase is not repeated.
 """
 
+import math
 from pathlib import Path
 
 import click
@@ -25,6 +26,8 @@ from pipeline.chibi.train_vae import PEAK_RATE as VAE_RATE
 from pipeline.chibi.train_vae import VaeTrainer, encode, rebuild, set_scale
 
 TEXT_RATE = 1e-3
+POLISH_RATE = 8e-4
+POLISH_NOISE = 0.15
 SHOWN = 12
 
 
@@ -40,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     vae: Budget
     text: Budget
     unet: Budget
+    polish: Budget
     shape: Shape = Shape()
 
 
@@ -47,11 +51,10 @@ def run(plan: Plan) -> None:
     """Train everything the plan says and write the folder."""
     torch.manual_seed(dataset.SEED)
     plan.work.mkdir(parents=True, exist_ok=True)
-    painted = dataset.pictures(
-        plan.work / "pictures", plan.pictures, size=plan.shape.picture_size
-    )
+    painted = dataset.pictures(plan.work / "pictures", plan.pictures, size=plan.shape.picture_size)
     vae, latents = _trained_vae(plan, painted)
-    _trained_unet(plan, vae, latents)
+    networks = _trained_unet(plan, vae, latents)
+    _polish(plan, networks, painted)
 
 
 def _trained_vae(plan: Plan, painted: dataset.Pictures) -> tuple[AutoencoderTiny, Tensor]:
@@ -74,7 +77,9 @@ def _trained_vae(plan: Plan, painted: dataset.Pictures) -> tuple[AutoencoderTiny
 
 
 def _encoded(path: Path, vae: AutoencoderTiny, painted: dataset.Pictures) -> Tensor:
-    members = [path.with_suffix(f".{member}-{together.size()}.pt") for member in range(together.size())]
+    members = [
+        path.with_suffix(f".{member}-{together.size()}.pt") for member in range(together.size())
+    ]
     mine = members[together.rank()]
     if not mine.exists():
         part = mine.with_suffix(".part")
@@ -88,7 +93,7 @@ def _encoded(path: Path, vae: AutoencoderTiny, painted: dataset.Pictures) -> Ten
     return latents
 
 
-def _trained_unet(plan: Plan, vae: AutoencoderTiny, latents: Tensor) -> None:
+def _trained_unet(plan: Plan, vae: AutoencoderTiny, latents: Tensor) -> Networks:
     scenes = dataset.scenes(plan.pictures)
     tokenizer = train_tokenizer(dataset.tokenizer_captions(scenes))
     text, unet = build_text(plan.shape, tokenizer), build_unet(plan.shape)
@@ -114,6 +119,18 @@ def _trained_unet(plan: Plan, vae: AutoencoderTiny, latents: Tensor) -> None:
     checkpoint = plan.work / "unet.pt"
     steps = train(trainer, budget=plan.unet, peak=UNET_RATE, checkpoint=checkpoint, exported=export)
     export(steps)
+    averaged_unet, averaged_text = trainer.averages
+    return Networks(vae=vae, text=averaged_text, unet=averaged_unet, tokenizer=tokenizer)
+
+
+def _polish(plan: Plan, networks: Networks, painted: dataset.Pictures) -> None:
+    """Train the decoder on with its latents held fast: the UNet need not know."""
+    trainer = VaeTrainer(networks.vae, painted, noise=POLISH_NOISE, only_decoder=True)
+    checkpoint = plan.work / "polish.pt"
+    steps = train(trainer, budget=plan.polish, peak=POLISH_RATE, checkpoint=checkpoint)
+    if together.rank() == 0:
+        size = write_folder(networks, plan.out)
+        report(f"wrote {plan.out} after {steps} steps of polish, {size / 1e6:.1f} MB of weights")
 
 
 @click.command()
@@ -125,28 +142,28 @@ def _trained_unet(plan: Plan, vae: AutoencoderTiny, latents: Tensor) -> None:
 @click.option("--text-steps", default=300, show_default=True)
 @click.option("--unet-steps", default=12_000, show_default=True)
 @click.option("--unet-minutes", default=float("inf"), help="End the UNet's training by then.")
-@click.option("--processes", default=2, show_default=True, help="Of one thread each; as many as cores.")
-def main(
-    out: Path,
-    work: Path | None,
-    pictures: int,
-    vae_steps: int,
-    vae_minutes: float,
-    text_steps: int,
-    unet_steps: int,
-    unet_minutes: float,
-    processes: int,
-) -> None:
+@click.option("--polish-steps", default=600, show_default=True, help="Of the decoder alone.")
+@click.option("--polish-minutes", default=float("inf"), help="End the decoder's training by then.")
+@click.option(
+    "--processes", default=2, show_default=True, help="Of one thread each; as many as cores."
+)
+def main(*, out: Path, work: Path | None, pictures: int, processes: int, **limits: float) -> None:
     """Paint, train and write the bundled model; go on if it was interrupted."""
+
+    def budget(phase: str) -> Budget:
+        minutes = limits.get(f"{phase}_minutes", math.inf)
+        return Budget(steps=int(limits[f"{phase}_steps"]), minutes=minutes)
+
     plan = Plan(
         out=out,
         work=work or out.with_name(f"{out.name}-training"),
         pictures=pictures,
-        vae=Budget(steps=vae_steps, minutes=vae_minutes),
-        text=Budget(steps=text_steps),
-        unet=Budget(steps=unet_steps, minutes=unet_minutes),
+        vae=budget("vae"),
+        text=budget("text"),
+        unet=budget("unet"),
+        polish=budget("polish"),
     )
-    plan.work.mkdir(parents=True, exist_ok=True)
+    # Painted here and not by the group's members, which only read.
     dataset.pictures(plan.work / "pictures", pictures, processes=processes)
     together.run(processes, run, plan)
 

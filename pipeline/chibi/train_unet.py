@@ -12,7 +12,6 @@ from typing import Any, Final
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from pipeline.chibi import together
@@ -120,9 +119,7 @@ class UnetTrainer:
     def _average(self) -> None:
         keep = min(DECAY, (self._steps + 1) / (self._steps + 10))
         for average, module in zip(self.averages, (self.unet, self.text), strict=True):
-            torch._foreach_lerp_(
-                list(average.parameters()), list(module.parameters()), 1.0 - keep
-            )
+            torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1.0 - keep)
 
 
 def tokens_of(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:

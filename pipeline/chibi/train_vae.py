@@ -28,6 +28,7 @@ class VaeTrainer:
 
     Rare colours are small in a plain mean of differences and drift to their neighbours, so
     blurred differences count again; so do differences of edges, which keep lines crisp.
+    With `only_decoder` the latents stay as they are, so what was learned on them stays right.
     """
 
     def __init__(
@@ -38,8 +39,11 @@ class VaeTrainer:
         seed: int = 0,
         crop: int = CROP,
         batch: int = BATCH,
+        noise: float = NOISE,
+        only_decoder: bool = False,
     ) -> None:
         self.vae = vae
+        self._noisiness, self._only_decoder = noise, only_decoder
         self._pictures = pictures
         self._crop, self._batch = min(crop, pictures.shape[1]), together.share(batch)
         self._seed = seed + together.rank()
@@ -47,25 +51,26 @@ class VaeTrainer:
         self._generator = torch.Generator().manual_seed(self._seed)
         self._steps = 0
         self._colours = colour_axes(pictures)
-        self._optimizer = torch.optim.Adam(vae.parameters(), lr=PEAK_RATE, betas=(0.9, 0.99))
+        self._weights = list((vae.decoder if only_decoder else vae).parameters())
+        self._optimizer = torch.optim.Adam(self._weights, lr=PEAK_RATE, betas=(0.9, 0.99))
 
     def step(self, rate: float, progress: float) -> dict[str, float]:
         """Learn from one batch of crops; return the parts of the loss."""
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         wanted = self._crops()
-        latents = self.vae.encoder(wanted)
+        with torch.set_grad_enabled(not self._only_decoder):
+            latents = self.vae.encoder(wanted)
         rebuilt = self.vae.decoder(latents + self._noise(latents))
-        parts = {
-            **_differences(rebuilt, wanted),
-            "spread": _spread(latents),
-            "anchor": 0.2 * self._anchor(latents, wanted),
-        }
+        parts = _differences(rebuilt, wanted)
+        if not self._only_decoder:
+            parts["spread"] = _spread(latents)
+            parts["anchor"] = 0.2 * self._anchor(latents, wanted)
         loss = torch.stack(list(parts.values())).sum()
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        together.average_gradients(self.vae.parameters())
-        torch.nn.utils.clip_grad_norm_(self.vae.parameters(), 1.0)
+        together.average_gradients(self._weights)
+        torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
         self._optimizer.step()
         self._steps += 1
         return {name: float(part.detach()) for name, part in parts.items()}
@@ -104,7 +109,7 @@ class VaeTrainer:
         return (latents[:, :3] - torch.einsum("nchw,cd->ndhw", mean, axes)).square().mean()
 
     def _noise(self, latents: Tensor) -> Tensor:
-        amount = torch.rand(len(latents), 1, 1, 1, generator=self._generator) * NOISE
+        amount = torch.rand(len(latents), 1, 1, 1, generator=self._generator) * self._noisiness
         return amount * torch.randn(latents.shape, generator=self._generator)
 
 

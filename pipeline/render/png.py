@@ -142,6 +142,6 @@ def _record(image: Image.Image) -> Drawn | None:
     if not isinstance(text, str):
         return None
     try:
-        return msgspec.json.decode(text, type=Drawn)
+        return msgspec.json.decode(text.encode(), type=Drawn)
     except msgspec.MsgspecError:
         return None

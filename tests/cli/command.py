@@ -22,7 +22,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 def anime(
-    *arguments: str | Path, cwd: Path, flags: Sequence[str] = (), **env: str
+    *arguments: str | Path, cwd: Path, flags: Sequence[str] = (), timeout: float = 60, **env: str
 ) -> subprocess.CompletedProcess[str]:
     """`anime ARGUMENTS` in `cwd`; `flags` are Python's own."""
     command = [sys.executable, *flags, "-m", "pipeline", *map(str, arguments)]
@@ -32,7 +32,7 @@ def anime(
         env=environment(cwd, **env),
         text=True,
         capture_output=True,
-        timeout=60,
+        timeout=timeout,
         check=False,
     )
 

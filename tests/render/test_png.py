@@ -1,10 +1,10 @@
-"""A picture's file says how it was drawn, to us and to other tools, in the same bytes every time."""
+"""A picture's file says how it was drawn, to us and to others, in the same bytes every time."""
 
 from io import BytesIO
 from pathlib import Path
 
 from msgspec.structs import replace
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from pipeline.core.resolved import Task
 from pipeline.render import png
@@ -53,7 +53,7 @@ def test_a_retouched_picture_is_not_ours_though_it_carries_our_record(tmp_path: 
     assert png.is_ours(file, wanted)
     assert not png.is_ours(file, replace(wanted, index=2))
     with Image.open(file) as image:
-        texts = png.PngImagePlugin.PngInfo()
+        texts = PngImagePlugin.PngInfo()
         texts.add_text(png.KEY, image.info[png.KEY])
         image.putpixel((0, 0), (1, 2, 3))
         image.save(file, pnginfo=texts)

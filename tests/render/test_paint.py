@@ -1,0 +1,154 @@
+"""A picture has the pixels of bare diffusers, with every sampler, and no word is cut off."""
+
+import multiprocessing
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+from msgspec.structs import replace
+from PIL import Image
+
+from pipeline.core.resolved import Resolved
+from pipeline.core.samplers import SCHEDULES, Sampler, Schedule
+from pipeline.render import model, schedulers
+from pipeline.render.paint import Painter, encode
+from tests.render.conftest import RESOLVED
+
+CPU = torch.device("cpu")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # diffusers of numpy 2
+
+
+@pytest.fixture(scope="module")
+def pipe(tiny_model: Path) -> Iterator[Any]:
+    """The tiny model as a worker has it: attached, not loaded."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    ours, theirs = multiprocessing.Pipe()
+    loaded = model.load(tiny_model, CPU)
+    giving = threading.Thread(target=loaded.send, args=(ours,))
+    giving.start()
+    yield model.attach(theirs, CPU)
+    giving.join()
+    ours.close()
+    theirs.close()
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def bare(tiny_model: Path) -> Any:
+    """The tiny model as diffusers has it."""
+    diffusers_: Any = diffusers
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pipe = diffusers_.StableDiffusionPipeline.from_pretrained(
+            str(tiny_model), dtype=torch.float32, safety_checker=None
+        )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def _pairs() -> list[tuple[Sampler, Schedule]]:
+    return [(sampler, schedule) for sampler in SCHEDULES for schedule in SCHEDULES[sampler]]
+
+
+@pytest.mark.parametrize(("sampler", "schedule"), _pairs())
+def test_pixels_are_those_of_bare_diffusers(
+    sampler: Sampler, schedule: Schedule, pipe: Any, bare: Any
+) -> None:
+    inputs = replace(RESOLVED, sampler=sampler, schedule=schedule, steps=3)
+    scheduler = schedulers.build(pipe.scheduler.config, sampler, schedule)
+    drawn = _paint(Painter(pipe, CPU), inputs)
+    bare.scheduler = scheduler
+    expected = bare(
+        inputs.prompt,
+        negative_prompt=inputs.negative,
+        width=inputs.width,
+        height=inputs.height,
+        num_inference_steps=inputs.steps,
+        guidance_scale=inputs.guidance,
+        generator=torch.Generator("cpu").manual_seed(3),
+    ).images[0]
+    assert drawn.tobytes() == expected.tobytes()
+
+
+def test_what_decides_a_schedule_does_not_hang_on_the_models_own_scheduler(pipe: Any) -> None:
+    own = dict(pipe.scheduler.config) | {
+        "use_karras_sigmas": True,
+        "final_sigmas_type": "sigma_min",
+    }
+    config = schedulers.build(own, "dpmpp_2m", "exponential").config
+    assert (config.use_karras_sigmas, config.use_exponential_sigmas) == (False, True)
+    assert (config.final_sigmas_type, config.lower_order_final) == ("zero", True)
+    assert config.prediction_type == "v_prediction"
+    trailing = schedulers.build(own, "euler", "sgm_uniform").config
+    assert (trailing.timestep_spacing, trailing.use_karras_sigmas) == ("trailing", False)
+
+
+def test_weights_are_seen_and_not_copied_and_cannot_be_written(pipe: Any) -> None:
+    weights = [
+        weight for part in (pipe.unet, pipe.vae, pipe.text_encoder) for weight in part.parameters()
+    ]
+    first, last = min(w.data_ptr() for w in weights), max(w.data_ptr() for w in weights)
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    (slab,) = [line.split() for line in maps if "anime-weights" in line]
+    start, end = (int(bound, 16) for bound in slab[0].split("-"))
+    assert start <= first <= last < end
+    assert slab[1] == "r--s"
+    assert not any(weight.requires_grad for weight in weights)
+
+
+def test_ticks_come_after_the_begin_and_count_to_the_end(pipe: Any) -> None:
+    told: list[Any] = []
+    painter = Painter(pipe, CPU)
+    painter.paint(RESOLVED, 1, lambda: told.append("begun"), lambda *step: told.append(step))
+    assert told == ["begun", (1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_what_a_callback_raises_ends_the_picture_and_leaves_the_next_alone(pipe: Any) -> None:
+    painter = Painter(pipe, CPU)
+    expected = _paint(painter, RESOLVED)
+
+    def halt(step: int, _: int) -> None:
+        if step == 2:
+            raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        painter.paint(RESOLVED, 1, lambda: None, halt)
+    assert _paint(painter, RESOLVED).tobytes() == expected.tobytes()
+
+
+def test_guidance_of_one_draws_without_a_negative(pipe: Any) -> None:
+    painter = Painter(pipe, CPU)
+    one = _paint(painter, replace(RESOLVED, guidance=1.0))
+    assert one.tobytes() == _paint(painter, replace(RESOLVED, guidance=1.0, negative="")).tobytes()
+    assert one.tobytes() != _paint(painter, RESOLVED).tobytes()
+
+
+def test_a_long_prompt_is_encoded_to_its_end(pipe: Any) -> None:
+    words = "girl red hair " * 30
+    positive, negative = encode(pipe, words, "bad", guided=True)
+    assert negative is not None
+    assert positive.shape == negative.shape == (1, 2 * 77, 32)
+    other, _ = encode(pipe, f"{words} smile", "bad", guided=True)
+    assert torch.equal(positive[:, :77], other[:, :77])
+    assert not torch.equal(positive[:, 77:], other[:, 77:])
+    empty, _ = encode(pipe, "", "", guided=True)
+    assert torch.equal(negative[:, 77:], empty)
+
+
+def test_a_prompt_that_just_fits_is_encoded_as_diffusers_does(pipe: Any) -> None:
+    words = " ".join(["girl"] * 75)
+    positive, _ = encode(pipe, words, "", guided=True)
+    expected, _ = pipe.encode_prompt(words, CPU, 1, True, "")
+    assert torch.equal(positive, expected)
+    longer, _ = encode(pipe, f"{words} girl", "", guided=True)
+    assert longer.shape[1] == 2 * 77
+
+
+def _paint(painter: Painter, inputs: Resolved) -> Image.Image:
+    return painter.paint(inputs, 3, lambda: None, lambda _step, _steps: None)
