@@ -13,6 +13,8 @@ from pipeline.journal import Line
 
 
 class Audience(Protocol):
+    """Whoever is told; none of the three may wait or fail."""
+
     def recorded(self, line: Line, event: Event) -> None:
         """A fact is on disk."""
 

@@ -19,10 +19,28 @@ PRIVATE = ".pipeline"
 """The folder in the inbox that belongs to the program."""
 
 
+class NoInbox(AnimeError):
+    """The inbox is not there, or is no folder."""
+
+    exit_code: ClassVar[int] = 3
+
+
 class UnknownEvent(AnimeError):
     """A whole, undamaged line says something that this version does not know."""
 
     exit_code: ClassVar[int] = 6
+
+
+def inbox_at(folder: Path) -> Path:
+    """The folder, if it is one.
+
+    Raises:
+        NoInbox: it is not there, or is something else.
+    """
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise NoInbox(f"the inbox {folder} {what}", f"make one: anime init {folder}")
+    return folder
 
 
 def journal_path(inbox: Path) -> Path:

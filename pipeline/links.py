@@ -92,15 +92,16 @@ class Links:
         while True:
             nudging = time.monotonic() < self._nudge_until
             ready = self._selector.select(_BEAT if nudging else None)
-            for key, _ in ready:
-                if key.fileobj is self._bell:
-                    self._end()
-                    return
+            talk = [key for key, _ in ready if key.fileobj is not self._bell]
+            for key in talk:
                 if key.fileobj is self._door:
                     self._accept()
                 elif isinstance(key.fileobj, socket.socket):
                     self._read(key.fileobj, key.data)
             self._wake()
+            if ready and not talk:  # Only the bell is left: all that was said before is heard.
+                self._end()
+                return
 
     def _accept(self) -> None:
         stream, _ = self._door.accept()

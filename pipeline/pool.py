@@ -40,8 +40,10 @@ _QUIET = {
     "DIFFUSERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONWARNINGS": "ignore",
+    "PYTHONSAFEPATH": "1",
 }
-"""What keeps libraries from the network, and from talking where the runner shows its progress."""
+"""What keeps libraries from the network, from talking where the runner shows its progress, and
+modules of the folder that we were started in (an inbox may be somebody else's) from being run."""
 
 
 class WorkerPool:
@@ -194,7 +196,7 @@ class WorkerPool:
             # A group of its own: Ctrl-C is for the runner, which decides what becomes of them.
             start_new_session=True,
             stdin=subprocess.DEVNULL,
-            env=os.environ | _QUIET,
+            env=os.environ | _QUIET | {"PYTHONPATH": _search_path()},
         )
 
     def _heard(self, link: Link, message: Message) -> list[Report]:
@@ -280,6 +282,12 @@ class WorkerPool:
             return [*reports, Broken(error=error, hint="see the log for what it said")]
         self._keeper_due = now + (0.0 if self._keepers_lost == 1 else 0.5 * 2**self._keepers_lost)
         return reports
+
+
+def _search_path() -> str:
+    """Where the keeper finds this very program, installed or not."""
+    here = str(Path(__file__).resolve().parents[1])
+    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
 
 
 def _kill(pid: int) -> None:

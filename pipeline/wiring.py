@@ -11,14 +11,12 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import ClassVar
 
 from pipeline import __version__, pictures
 from pipeline.audience import Audience, Audiences
 from pipeline.core import events as e
 from pipeline.core.state import State
-from pipeline.errors import AnimeError
-from pipeline.history import PRIVATE, restore
+from pipeline.history import PRIVATE, inbox_at, journal_path, restore
 from pipeline.inbox.watch import Inbox
 from pipeline.journal import Journal
 from pipeline.model import describe
@@ -28,12 +26,6 @@ from pipeline.settings import Settings
 
 STARTED_PAUSED = "started paused, as the settings ask (on_start)"
 INTERRUPTED = 130
-
-
-class NoInbox(AnimeError):
-    """The inbox is not there, or is no folder."""
-
-    exit_code: ClassVar[int] = 3
 
 
 def produce(
@@ -52,10 +44,7 @@ def produce(
         NoInbox, InboxHeld, JournalDamaged, JournalFailed, ModelError, CannotListen, NoWorkers: by
             then nothing of the run is left behind.
     """
-    root = settings.inbox.resolve()
-    if not root.is_dir():
-        what = "is not a folder" if root.exists() else "does not exist"
-        raise NoInbox(f"the inbox {root} {what}", f"make one: anime init {root}")
+    root = inbox_at(settings.inbox).resolve()
     with ExitStack() as ending:
         journal = ending.enter_context(Journal.open(root / PRIVATE, clock=_now))
         if journal.cut is not None:
@@ -83,8 +72,8 @@ def produce(
             audience=Audiences(audiences), opening=[started, *_start(settings, state)], once=once,
             grace=settings.grace,
         )  # fmt: skip
-        note("watching", f"{root} with model {model.name}")
         with _stopping(runner.stop) as caught:
+            note("watching", f"{root} with model {model.name}")
             code = runner.run()
     interrupted = signal.SIGINT in caught or (once and caught)
     return INTERRUPTED if interrupted else code
@@ -97,7 +86,7 @@ def _page(
     from pipeline.server import Server
 
     server = Server(
-        inbox=root, journal=root / PRIVATE / "events.jsonl", state=restore(root),
+        inbox=root, journal=journal_path(root), state=restore(root),
         host=settings.host, port=settings.port,
     )  # fmt: skip
     url = server.start()

@@ -1,4 +1,4 @@
-"""The program as a person runs it: real processes, watched through the journal and killed for real."""
+"""The program as a person runs it: real processes, watched through the journal, and killed."""
 
 import os
 import signal

@@ -45,7 +45,9 @@ class Watcher:
 class Run:
     """One run of the runner on a folder; closed as a kill would leave it."""
 
-    def __init__(self, root: Path, *, once: bool = False, opening: tuple[e.Event, ...] = ()) -> None:
+    def __init__(
+        self, root: Path, *, once: bool = False, opening: tuple[e.Event, ...] = ()
+    ) -> None:
         root.mkdir(exist_ok=True)
         self.root = root
         self.journal = Journal.open(root / ".pipeline", clock=lambda: datetime.now(UTC))

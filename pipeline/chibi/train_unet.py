@@ -49,7 +49,7 @@ class UnetTrainer:
         self._batch = together.share(batch)
         self._steps = 0
         self._seed = seed
-        self._order: list[int] = []
+        self._order: tuple[int, list[int]] = -1, []
         self._noises = DDPMScheduler.from_config(build_scheduler().config)
         alphas = self._noises.alphas_cumprod
         self._ratios = alphas / (1.0 - alphas)
@@ -93,7 +93,7 @@ class UnetTrainer:
     def _loss(self) -> Tensor:
         rng = random.Random(f"{self._seed}/{self._steps}/{together.rank()}")
         generator = torch.Generator().manual_seed(rng.getrandbits(62))
-        chosen = self._chosen(rng)
+        chosen = self._chosen()
         clean = self._latents[chosen].to(torch.float32) * self._scale
         noise = torch.randn(clean.shape, generator=generator)
         times = _times(len(chosen), generator)
@@ -109,11 +109,18 @@ class UnetTrainer:
         ratio = self._ratios[times]
         return (losses * ratio.clamp(max=SNR_CAP).add(1.0) / ratio.add(1.0)).mean()
 
-    def _chosen(self, rng: random.Random) -> list[int]:
-        if len(self._order) < self._batch:
-            self._order = list(range(together.rank(), len(self._latents), together.size()))
-            rng.shuffle(self._order)
-        return [self._order.pop() for _ in range(min(self._batch, len(self._order)))]
+    def _chosen(self) -> list[int]:
+        first = self._steps * self._batch
+        return [self._picture(place) for place in range(first, first + self._batch)]
+
+    def _picture(self, place: int) -> int:
+        mine = range(together.rank(), len(self._latents), together.size())
+        epoch, number = divmod(place, len(mine))
+        if self._order[0] != epoch:
+            order = list(mine)
+            random.Random(f"{self._seed}/{epoch}").shuffle(order)
+            self._order = epoch, order
+        return self._order[1][number]
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -28,9 +28,10 @@ def check(paths: tuple[Path, ...], inbox: str | None, as_json: bool) -> int:
     """
     from pipeline import checking
 
-    root = options.settings({"inbox": inbox}).inbox
-    if not paths and not root.is_dir():
-        raise click.UsageError(f"the inbox {root} does not exist; make one: anime init {root}")
+    if paths:
+        root = options.settings({"inbox": inbox}).inbox
+    else:
+        root = options.inbox_of(inbox)
     found = checking.check([path.absolute() for path in paths] or [root], root)
     for line in checking.report(found, Path.cwd(), as_json=as_json):
         click.echo(line)
@@ -46,7 +47,7 @@ def status(inbox: str | None, as_json: bool) -> None:
 
     from pipeline.standing import standing, summary
 
-    found = standing(options.settings({"inbox": inbox}).inbox)
+    found = standing(options.inbox_of(inbox))
     if as_json:
         click.echo(msgspec.json.encode(found))
         return
@@ -67,7 +68,7 @@ def log(inbox: str | None, as_json: bool, follow: bool) -> None:
     from pipeline.journal import Tail, replay
     from pipeline.telling import logged
 
-    path = journal_path(options.settings({"inbox": inbox}).inbox)
+    path = journal_path(options.inbox_of(inbox))
     if follow:
         _follow(Tail(path), as_json)
     for line in replay(path):

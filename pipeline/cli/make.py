@@ -70,7 +70,7 @@ def _write(inbox: str | None, make: "Callable[[State], tuple[str, str]]") -> Non
     from pipeline.checking import check_folder
     from pipeline.scaffold import write
 
-    root = options.settings({"inbox": inbox}).inbox
+    root = options.inbox_of(inbox)
     file, text = make(check_folder(root).state)
     write(root / file, text)
     click.echo(os.path.relpath(root / file))

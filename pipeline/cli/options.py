@@ -32,6 +32,13 @@ def running(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def inbox_of(flag: str | None) -> Path:
+    """The inbox that the settings name with this flag; it is an error if it is not there."""
+    from pipeline.history import inbox_at
+
+    return inbox_at(settings({"inbox": flag}).inbox)
+
+
 def settings(flags: dict[str, object], fixed: Path | None = None) -> "Settings":
     """The settings in force with these flags; `fixed` is the inbox, if that is not to be set."""
     from pipeline.settings import gather

@@ -30,9 +30,7 @@ def decide(state: State, seen: o.FileSeen | o.FileGone | o.Report) -> list[e.Eve
         case o.Began(worker=worker, task=task):
             if not wanted(state, task):
                 return []
-            return [
-                e.RenderStarted(job=task.job, take=task.take, index=task.index, worker=worker)
-            ]
+            return [e.RenderStarted(job=task.job, take=task.take, index=task.index, worker=worker)]
         case o.Painted():
             return _painted(state, seen)
         case o.Failed(task=task):

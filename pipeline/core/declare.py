@@ -68,9 +68,7 @@ def _declaration(
             )
 
 
-def _project_of(
-    state: State, file: str, manifest: Character | Job, own: str | None
-) -> str | None:
+def _project_of(state: State, file: str, manifest: Character | Job, own: str | None) -> str | None:
     """The project a manifest names, else the one its file declares, else the nearest above it."""
     if manifest.project is not None:
         return slug(manifest.project)

@@ -29,9 +29,7 @@ def ripple(state: State, event: e.Event) -> Ripple:
             # Whose project a manifest is may be different now.
             return Ripple(jobs=_of_project(state, key), files=frozenset(_all_files(state)))
         case e.ProjectWithdrawn(key=key, file=file):
-            return Ripple(
-                jobs=_of_project(state, key), files=frozenset({file, *_all_files(state)})
-            )
+            return Ripple(jobs=_of_project(state, key), files=frozenset({file, *_all_files(state)}))
         case e.CharacterDeclared(key=key):
             return Ripple(jobs=_with_character(state, key))
         case e.CharacterWithdrawn(key=key, file=file):

@@ -205,8 +205,8 @@ def main() -> None:
         send(runner, CannotLoad(error=error.message, hint=error.hint or ""))
     except ImportError as error:
         send(runner, CannotLoad(error=str(error), hint="install the program's dependencies"))
-    except BrokenPipeError:
-        pass
+    except ConnectionError:
+        pass  # The runner is gone.
     # Threads of torch may still run, and workers end with this process by themselves.
     os._exit(0)
 

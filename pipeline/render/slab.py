@@ -18,8 +18,9 @@ from msgspec import Struct
 
 NAME = "anime-weights"
 """What the memory is called in /proc/PID/maps."""
-_ALIGNMENT = 64
-"""As torch's own allocator: kernels may round differently on memory aligned otherwise."""
+_ALIGNMENT = 512
+"""As torch's own allocators, of 64 bytes on the CPU and 512 on a GPU: kernels may round differently
+on memory that is aligned otherwise."""
 
 
 class Place(Struct, frozen=True, kw_only=True):

@@ -55,7 +55,5 @@ def _shared(pid: int) -> dict[str, tuple[int, int]]:
         elif key and (field := re.match(r"^(Size|Pss):\s+(\d+) kB", line)):
             pss, size = found.get(key, (0, 0))
             kilobytes = int(field[2]) * 1024
-            found[key] = (
-                (pss, size + kilobytes) if field[1] == "Size" else (pss + kilobytes, size)
-            )
+            found[key] = (pss, size + kilobytes) if field[1] == "Size" else (pss + kilobytes, size)
     return found

@@ -2,6 +2,8 @@
 
 import os
 import time
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -69,8 +71,6 @@ def _minute(studio: Studio, number: int) -> float:
 
 def _overlap(root: Path) -> float:
     """Renders in work, on the mean over the time in which there is at least one."""
-    from datetime import datetime
-
     marks: list[tuple[datetime, int]] = []
     for line in replay(root / ".pipeline" / JOURNAL_NAME):
         match e.decode(line.raw):
@@ -81,7 +81,7 @@ def _overlap(root: Path) -> float:
     marks.sort()
     busy = weighted = 0.0
     running = 0
-    for (at, change), (then, _) in zip(marks, marks[1:], strict=False):
+    for (at, change), (then, _) in pairwise(marks):
         running += change
         seconds = (then - at).total_seconds()
         if running > 0:

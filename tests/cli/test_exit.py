@@ -39,7 +39,7 @@ def test_version(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["frobnicate"], ["check", "not-there.yaml"], ["check"], ["run", "--port", "many"]],
+    [["frobnicate"], ["check", "not-there.yaml"], ["run", "--port", "many"]],
 )
 def test_usage_is_2(tmp_path: Path, arguments: list[str]) -> None:
     done = anime(*arguments, cwd=tmp_path)
@@ -48,8 +48,9 @@ def test_usage_is_2(tmp_path: Path, arguments: list[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_an_inbox_that_is_not_there_is_3(tmp_path: Path) -> None:
-    done = anime("run", "--once", cwd=tmp_path)
+@pytest.mark.parametrize("command", ["run", "check", "status", "log"])
+def test_an_inbox_that_is_not_there_is_3(tmp_path: Path, command: str) -> None:
+    done = anime(command, cwd=tmp_path)
     assert done.returncode == 3
     assert f"error: the inbox {tmp_path}/inbox does not exist\n" in done.stderr
     assert f"hint: make one: anime init {tmp_path}/inbox\n" in done.stderr

@@ -38,6 +38,7 @@ def production() -> Production:
 
 
 def test_status_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
     done = anime("status", cwd=tmp_path)
     assert done.returncode == 0
     assert "runner    none\njobs      none\npictures  0\n" in done.stdout

@@ -1,12 +1,14 @@
 """What `init` and `new` write passes `check` and overwrites nothing; `check` says what is wrong."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from pipeline.checking import check, root_of
 from pipeline.cli import main
+from pipeline.settings import gather
 
 HELD = "kind: job\nprompt: x\n"
 
@@ -39,6 +41,16 @@ def test_all_that_is_written_passes_check(
     assert capsys.readouterr().out == "8 manifests, nothing to mend\n"
     [checked] = check([tmp_path / "inbox"], tmp_path / "inbox")
     assert checked.state.characters["neon-tokyo/akira-the-red"].spec.name == "Akira: 'the' [red]"
+
+
+def test_the_settings_that_init_writes_are_settings(tmp_path: Path) -> None:
+    assert main(["init", str(tmp_path)]) == 0
+    file = tmp_path / "anime.toml"
+    assert gather({"inbox": str(tmp_path)}, environ={}, cwd=tmp_path).workers == 3
+    file.write_text(re.sub(r"^# (?=\w+ = )", "", file.read_text(), flags=re.MULTILINE))
+    found = gather({"inbox": str(tmp_path)}, environ={}, cwd=tmp_path)
+    assert found.model == tmp_path / "models" / "my-model"
+    assert found.origins["grace"].startswith(f"{file}:")
 
 
 def test_init_keeps_what_is_there(tmp_path: Path) -> None:

@@ -158,9 +158,7 @@ def test_count_gives_each_picture_its_own_seed_and_a_raise_keeps_the_drawn() -> 
 def test_a_job_that_brings_its_worker_down_twice_is_quarantined() -> None:
     production = neon()
     (task,) = production.tasks()
-    lost = o.Lost(
-        worker="worker-1", pid=9, cause="crash", detail="SIGSEGV", blamed=True, task=task
-    )
+    lost = o.Lost(worker="worker-1", pid=9, cause="crash", detail="SIGSEGV", blamed=True, task=task)
     production.observe(lost)
     assert len(production.tasks()) == 1
     production.observe(lost)

@@ -4,8 +4,12 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from pipeline.core import events as e
 from tests.processes import facts, gone, program, write
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
 JOBS = {
     f"show/job{number}.yaml": f"kind: job\nprompt: 1girl, red hair\nseed: {number}\nsteps: 12\n"
