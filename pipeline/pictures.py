@@ -4,6 +4,7 @@ Owns how a picture gets its final name and what it may replace. Never looks insi
 never overwrites a file that the program did not draw or that someone has retouched.
 """
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -91,6 +92,27 @@ def reuse(root: Path, source: str, sha256: str, task: Task, is_ours: Predicate =
         return _settle(root, task, part, sha256, is_ours)
 
 
+def shelve(root: Path, file: str, sha256: str, shelf: str) -> bool:
+    """Let a picture stand on the shelf too, durably; whether it does. One that is gone or was
+    retouched stays as it is."""
+    try:
+        picture = _inside(root, file)
+        if sha256_of(picture) != sha256:
+            return False
+        _shelve(root, shelf, picture, sha256)
+    except (PictureError, OSError):
+        return False
+    return True
+
+
+def remove(root: Path, file: str, sha256: str) -> None:
+    """Take a picture away that stands on the shelf by now, unless it was retouched meanwhile."""
+    with contextlib.suppress(PictureError, OSError):
+        picture = _inside(root, file)
+        if sha256_of(picture) == sha256:
+            picture.unlink()
+
+
 def sha256_of(path: Path) -> str:
     """sha256 of a file's bytes, 64 hex digits."""
     with open(path, "rb") as stream:
@@ -145,7 +167,7 @@ def _take(
     if there == sha256:
         return True
     if task.replaces is not None and there == task.replaces:
-        _shelve(root, task, target)
+        _shelve(root, task.shelf, target, there)
     elif not is_ours(target):
         return False
     os.replace(part, target)
@@ -167,15 +189,14 @@ def _into_free(part: Path, target: Path) -> bool:
     return True
 
 
-def _shelve(root: Path, task: Task, target: Path) -> None:
+def _shelve(root: Path, name: str | None, target: Path, sha256: str) -> None:
     """Keep the older picture under its shelf's name too, before its own name is taken."""
-    if task.shelf is None:
-        raise PictureError(f"{task.file}: the older picture has no place to go to")
-    shelf = root / task.shelf
-    _make_folder(shelf.parent, root)
-    shelf = _inside(root, task.shelf)
-    if not _into_free_copy(target, shelf) and sha256_of(shelf) != task.replaces:
-        raise PictureError(f"{task.shelf}: another file stands there", "move it elsewhere")
+    if name is None:
+        raise PictureError(f"{target.name}: the older picture has no place to go to")
+    _make_folder((root / name).parent, root)
+    shelf = _inside(root, name)
+    if not _into_free_copy(target, shelf) and sha256_of(shelf) != sha256:
+        raise PictureError(f"{name}: another file stands there", "move it elsewhere")
     _sync_folder(shelf.parent)
 
 

@@ -21,7 +21,8 @@ from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.decide import decide, request, reused
 from pipeline.core.manifest import Project
-from pipeline.core.pending import pending, reusable, wanted
+from pipeline.core.keys import shelf_file
+from pipeline.core.pending import pending, reusable, strays, wanted
 from pipeline.core.resolved import Task
 from pipeline.core.state import State
 from pipeline.errors import AnimeError
@@ -93,6 +94,7 @@ class Runner:
         self._opening, self._once, self._grace = list(opening), once, grace
         self._seen: dict[str, o.FileSeen] = {}
         self._touched: set[str] = set()
+        self._painted: set[str] = set()
         self._busy: dict[str, Task] = {}
         self._scanned = False
         self._stops = 0
@@ -145,6 +147,7 @@ class Runner:
         self._follow()
         self._halt_unwanted()
         self._dispatch()
+        self._tidy()
         self._tell()
 
     def _look(self, now: float) -> list[o.FileSeen | o.FileGone | o.Report]:
@@ -177,7 +180,10 @@ class Runner:
         match report:
             case o.Stepped():
                 self._audience.ticked(report)
-            case o.Painted(task=task) | o.Failed(task=task) | o.Stopped(task=task):
+            case o.Painted(task=task):
+                self._busy.pop(task.id, None)
+                self._painted.add(task.job)
+            case o.Failed(task=task) | o.Stopped(task=task):
                 self._busy.pop(task.id, None)
             case o.Lost(task=task):
                 if task is not None:
@@ -244,7 +250,22 @@ class Runner:
         events = reused(self.state, task, placed.file, placed.sha256, shelved=placed.shelved)
         self._ledger.fold(events)
         self._commit()
+        self._painted.add(task.job)
         return True
+
+    def _tidy(self) -> None:
+        """Put pictures on the shelf that a finished take no longer has."""
+        painted, self._painted = sorted(self._painted), set()
+        for key in painted:
+            for take, image in strays(self.state.jobs[key]):
+                shelf = shelf_file(key, take.number, image.index)
+                if pictures.shelve(self._root, image.file, image.sha256, shelf):
+                    shelved = e.ImageShelved(
+                        job=key, take=take.number, index=image.index, file=shelf
+                    )
+                    self._ledger.fold([shelved])
+                    self._commit()
+                    pictures.remove(self._root, image.file, image.sha256)
 
     def _tell(self) -> None:
         """Tell of the moment where it differs; steps are ticks and do not count."""

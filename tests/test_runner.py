@@ -229,6 +229,24 @@ def test_an_edit_draws_a_new_take_and_keeps_the_old_picture(start: Callable[...,
     assert len(run.pool.submitted) == 2
 
 
+def test_fewer_pictures_put_the_extra_ones_on_the_shelf_and_more_bring_them_back(
+    start: Callable[..., Run],
+) -> None:
+    """Pictures that resolve as before are kept; nothing is drawn twice."""
+    run = start()
+    run.drop("rain.yaml", JOB + "count: 3\n")
+    run.until(lambda: run.status("rain") == "done")
+    third = (run.root / "rain.03.png").read_bytes()
+    run.drop("rain.yaml", JOB + "count: 2\n")
+    run.until(lambda: not (run.root / "rain.03.png").exists())
+    assert (run.root / ".pipeline/takes/rain.take1.03.png").read_bytes() == third
+    assert (run.root / "rain.02.png").exists()
+    run.drop("rain.yaml", JOB + "count: 3\n")
+    run.until(lambda: (run.root / "rain.03.png").exists())
+    assert (run.root / "rain.03.png").read_bytes() == third
+    assert len(run.pool.submitted) == 3
+
+
 def test_a_retouched_picture_is_never_overwritten(start: Callable[..., Run]) -> None:
     run = start()
     run.drop("rain.yaml")

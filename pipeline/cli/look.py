@@ -28,10 +28,7 @@ def check(paths: tuple[Path, ...], inbox: str | None, as_json: bool) -> int:
     """
     from pipeline import checking
 
-    if paths:
-        root = options.settings({"inbox": inbox}).inbox
-    else:
-        root = options.inbox_of(inbox)
+    root = options.settings({"inbox": inbox}).inbox if paths else options.inbox_of(inbox)
     found = checking.check([path.absolute() for path in paths] or [root], root)
     for line in checking.report(found, Path.cwd(), as_json=as_json):
         click.echo(line)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 
 MANIFEST_SUFFIXES = (".yaml", ".yml")
+_SHELF = ".pipeline/takes"
 
 
 @lru_cache(maxsize=4096)
@@ -52,4 +53,9 @@ def picture_file(job: str, index: int, attempt: int = 1) -> str:
 
 def shelf_file(job: str, take: int, index: int) -> str:
     """Where a picture of an older take is kept once a newer one stands in its place."""
-    return f".pipeline/takes/{job.replace('#', '.')}.take{take}.{index:02d}.png"
+    return f"{_SHELF}/{job.replace('#', '.')}.take{take}.{index:02d}.png"
+
+
+def on_shelf(file: str) -> bool:
+    """Whether a picture stands on the shelf rather than beside its manifest."""
+    return file.startswith(f"{_SHELF}/")

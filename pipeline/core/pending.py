@@ -1,6 +1,6 @@
 """What is owed: dispatch is derived from the state, there is no second queue to keep true."""
 
-from pipeline.core.keys import picture_file, shelf_file
+from pipeline.core.keys import on_shelf, picture_file, shelf_file
 from pipeline.core.resolved import Task
 from pipeline.core.state import Drawn, Image, JobState, State, Take
 
@@ -52,6 +52,21 @@ def owner(job: JobState, file: str) -> tuple[Take, Image] | None:
             if image.file == file:
                 return take, image
     return None
+
+
+def strays(job: JobState) -> list[tuple[Take, Image]]:
+    """Pictures of older takes that still stand beside the manifest, though the finished newest
+    take has no picture of that number: they belong on the shelf."""
+    if not job.takes or job.takes[-1].owed or job.takes[-1].failed:
+        return []
+    last = job.takes[-1]
+    kept = {image.file for image in last.images.values()}
+    return [
+        (take, image)
+        for take in job.takes[:-1]
+        for image in take.images.values()
+        if image.index > len(last.seeds) and image.file not in kept and not on_shelf(image.file)
+    ]
 
 
 def reusable(state: State, task: Task) -> Drawn | None:

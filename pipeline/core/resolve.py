@@ -24,7 +24,8 @@ SAMPLER: Sampler = "dpmpp_2m"
 
 
 class Missing(Struct, frozen=True, kw_only=True):
-    """A reference without a thing; `field` is where in the job it stands, or None outside it."""
+    """A reference without a thing; `field` is where in the job it stands, or None where its project
+    makes it."""
 
     kind: Literal["project", "character", "style", "schedule", "model"]
     name: str
@@ -33,6 +34,8 @@ class Missing(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         text = f"there is no {self.kind} {self.name!r} yet"
+        if self.kind == "style" and self.field is None:
+            text += ", which its project names"
         return f"{text} (nearest: {', '.join(self.nearest)})" if self.nearest else text
 
 

@@ -23,7 +23,6 @@ Pipe = Any
 
 _diffusers: Any = diffusers
 _transformers: Any = transformers
-_PARTS = (*WEIGHTS, "tokenizer", "scheduler")
 
 
 class Loaded:
@@ -39,8 +38,10 @@ class Loaded:
             },
             device,
         )
-        shapes = {name: module.to("meta") for name, module in modules.items()}
-        self._parts = shapes | {name: getattr(pipe, name) for name in _PARTS if name not in shapes}
+        self._parts = {name: module.to("meta") for name, module in modules.items()}
+        self._parts["tokenizer"] = pipe.tokenizer
+        # Not the scheduler itself: it holds tensors, which would be shared, and it writes to them.
+        self._scheduler = (type(pipe.scheduler), dict(pipe.scheduler.config))
 
     @property
     def size(self) -> int:
@@ -49,7 +50,7 @@ class Loaded:
 
     def send(self, connection: Connection) -> None:
         """Give the model to a worker, which takes it by `attach`."""
-        connection.send(self._parts)
+        connection.send((self._parts, self._scheduler))
         self._slab.send(connection)
 
 
@@ -79,13 +80,18 @@ def attach(connection: Connection, device: torch.device) -> Pipe:
     Raises:
         EOFError: the keeper is gone.
     """
-    parts: dict[str, Any] = connection.recv()
+    parts: dict[str, Any]
+    parts, (scheduler, config) = connection.recv()
     tensors = receive(connection)
     for part in WEIGHTS:
         _assign(parts[part], part, tensors)
         parts[part].eval().requires_grad_(False)
     pipe = _diffusers.StableDiffusionPipeline(
-        **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
+        **parts,
+        scheduler=scheduler.from_config(config),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
     )
     pipe.set_progress_bar_config(disable=True)
     return pipe

@@ -43,7 +43,7 @@ class Pool:
         self.pool = make(self._woken.set)
         self.pool.start()
 
-    def until(self, so: Callable[[], Any], seconds: float = 90.0) -> None:
+    def until(self, so: Callable[[], Any], seconds: float = 240.0) -> None:
         """Poll until `so()`; fails with what was reported when that takes too long."""
         end = time.monotonic() + seconds
         while True:

@@ -102,6 +102,12 @@ def test_weights_are_seen_and_not_copied_and_cannot_be_written(pipe: Any) -> Non
     assert not any(weight.requires_grad for weight in weights)
 
 
+def test_nothing_but_the_slab_is_shared(pipe: Any) -> None:
+    maps = Path("/proc/self/maps").read_text()
+    assert "/torch_" not in maps  # what torch calls its own shared memory
+    assert pipe.scheduler.config.prediction_type == "v_prediction"
+
+
 def test_ticks_come_after_the_begin_and_count_to_the_end(pipe: Any) -> None:
     told: list[Any] = []
     painter = Painter(pipe, CPU)

@@ -20,7 +20,8 @@ from pipeline.pool import WorkerPool
 from pipeline.render import png
 from tests.render.conftest import Pool, task
 
-pytestmark = pytest.mark.process
+# Processes import torch before they draw: seconds on an idle machine, a minute on a busy one.
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 _RUNNER = """
 import sys, threading, time

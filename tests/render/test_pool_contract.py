@@ -12,6 +12,8 @@ from pipeline.pictures import sha256_of
 from tests.fakes import FakePool
 from tests.render.conftest import Pool, task
 
+pytestmark = pytest.mark.timeout(300)  # the real one imports torch, on a machine that is shared
+
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.process)])
 def pool(request: pytest.FixtureRequest, tmp_path: Path) -> Pool:
