@@ -44,7 +44,7 @@ bench: $(INSTALLED) ## measure on this machine; fails if a row falls short
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 bench-gpu: $(INSTALLED) ## the same on a GPU
-	$(BIN)/python -m tests.benchmarks gpu $(ARGS)
+	$(BIN)/python -m tests.benchmarks --gpu $(ARGS)
 
 venv: $(INSTALLED) ## the pinned environment in .venv
 

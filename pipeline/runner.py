@@ -20,8 +20,8 @@ from pipeline.complaints import Complaints
 from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.decide import decide, request, reused
-from pipeline.core.manifest import Project
 from pipeline.core.keys import shelf_file
+from pipeline.core.manifest import Project
 from pipeline.core.pending import pending, reusable, strays, wanted
 from pipeline.core.resolved import Task
 from pipeline.core.state import State

@@ -68,10 +68,12 @@ class Cancel(Frame, frozen=True):
 
 
 class Begin(Frame, frozen=True):
-    """Worker: the first UNet call begins; `at` is CLOCK_MONOTONIC in seconds."""
+    """Worker: the first UNet call begins; `at` is CLOCK_MONOTONIC in seconds, `encoding` the
+    seconds that the text encoder took before it."""
 
     task: str
     at: float
+    encoding: float = 0.0
 
 
 class Step(Frame, frozen=True):

@@ -49,6 +49,7 @@ class Studio:
         *,
         workers: int = 3,
         threads: int = 0,
+        device: str = "cpu",
         model: Path = BUNDLED,
         paused: bool = False,
     ) -> None:
@@ -60,13 +61,13 @@ class Studio:
             evolve(state, line.seq, line.at, e.decode(line.raw))
         self.inbox = Inbox(root)
         self.pool = Listening(
-            root, model, workers=workers, device="cpu", threads=threads, wake=self.inbox.wake
+            root, model, workers=workers, device=device, threads=threads, wake=self.inbox.wake
         )
         self.pool.reports = []
         described = describe(model, None)
         opening: list[e.Event] = [
             e.RunnerStarted(
-                version=__version__, model=described, workers=workers, device="cpu", pid=0
+                version=__version__, model=described, workers=workers, device=device, pid=0
             )
         ]
         if paused:

@@ -242,7 +242,7 @@ def test_fewer_pictures_put_the_extra_ones_on_the_shelf_and_more_bring_them_back
     assert (run.root / ".pipeline/takes/rain.take1.03.png").read_bytes() == third
     assert (run.root / "rain.02.png").exists()
     run.drop("rain.yaml", JOB + "count: 3\n")
-    run.until(lambda: (run.root / "rain.03.png").exists())
+    run.until((run.root / "rain.03.png").exists)
     assert (run.root / "rain.03.png").read_bytes() == third
     assert len(run.pool.submitted) == 3
 

@@ -43,11 +43,13 @@ class WorkerWarm(Observation, frozen=True):
 
 
 class Began(Observation, frozen=True):
-    """The first UNet call of the task begins; `at` is CLOCK_MONOTONIC in seconds."""
+    """The first UNet call of the task begins; `at` is CLOCK_MONOTONIC in seconds, `encoding` the
+    seconds that the text encoder took before it."""
 
     worker: str
     task: Task
     at: float
+    encoding: float = 0.0
 
 
 class Stepped(Observation, frozen=True):

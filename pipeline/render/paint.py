@@ -4,7 +4,9 @@ Owns the call of diffusers' own pipeline: the pixels are those that bare diffuse
 same scheduler, threads and precision. Never writes to a weight; keeps nothing between pictures.
 """
 
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import diffusers
@@ -15,7 +17,7 @@ from pipeline.core.resolved import Made, Resolved
 from pipeline.render import schedulers
 from pipeline.render.model import Pipe
 
-Begun = Callable[[], None]
+Begun = Callable[[float], None]
 Stepped = Callable[[int, int], None]
 
 
@@ -26,14 +28,15 @@ class Painter:
         self._pipe = pipe
         self._device = device
         self._config = dict(pipe.scheduler.config)
-        self._begun: Begun | None = None
+        self._begun: Callable[[], None] | None = None
         pipe.unet.register_forward_pre_hook(self._before_unet)
 
     def paint(self, resolved: Resolved, seed: int, begun: Begun, stepped: Stepped) -> Image.Image:
         """The picture, RGB, of the size asked for.
 
-        `begun` is called just before the first call of the UNet, `stepped(n, of)` after each of
-        them; what either raises ends the picture and comes out of here.
+        `begun(encoding)` is called just before the first call of the UNet, with the seconds that
+        the text encoder took, and `stepped(n, of)` after each step; what either raises ends the
+        picture and comes out of here.
         """
         pipe = self._pipe
         pipe.scheduler = schedulers.build(self._config, resolved.sampler, resolved.schedule)
@@ -43,10 +46,11 @@ class Painter:
             return values
 
         with torch.inference_mode():
+            start = time.monotonic()
             positive, negative = encode(
                 pipe, resolved.prompt, resolved.negative, guided=resolved.guidance > 1
             )
-            self._begun = begun
+            self._begun = partial(begun, time.monotonic() - start)
             try:
                 drawn = pipe(
                     prompt_embeds=positive,
@@ -81,7 +85,7 @@ class Painter:
                 model="",
             ),
             seed=0,
-            begun=lambda: None,
+            begun=lambda _encoding: None,
             stepped=lambda _step, _steps: None,
         )
 

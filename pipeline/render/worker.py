@@ -149,9 +149,9 @@ class Worker:
     def _draw(self, task: Task, root: Path) -> Done:
         start = time.monotonic()
 
-        def begun() -> None:
+        def begun(encoding: float) -> None:
             self._check(task)
-            self._say(Begin(task=task.id, at=time.monotonic()))
+            self._say(Begin(task=task.id, at=time.monotonic(), encoding=encoding))
 
         def stepped(step: int, steps: int) -> None:
             self._say(Step(task=task.id, step=step, steps=steps))

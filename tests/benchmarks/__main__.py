@@ -1,8 +1,9 @@
-"""`python -m tests.benchmarks [NAME…]`: print the table; exit 1 if a row falls short.
+"""`python -m tests.benchmarks [NAME…] [--gpu]`: print the table; exit 1 if a row falls short.
 
 Every figure is a ratio, or a time that two processes on this machine measured in this very run.
 """
 
+import argparse
 import os
 import platform
 import sys
@@ -15,28 +16,37 @@ from tests.benchmarks.table import Row, table
 from tests.benchmarks.weights import weights
 from tests.benchmarks.workers import workers
 
-BENCHMARKS: dict[str, Callable[[Path], list[Row]]] = {
+BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "weights": weights,
     "workers": workers,
     "latency": latency,
 }
+ON_GPU = ("workers", "latency")
+"""Weights on a GPU are not in the memory that PSS speaks of."""
 
 
-def main(names: list[str]) -> int:
+def main() -> int:
     """Run the named benchmarks, or all; the exit code."""
-    unknown = [name for name in names if name not in BENCHMARKS]
-    if unknown:
-        print(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-        return 2
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--gpu", action="store_true", help="on a CUDA device")
+    asked = parser.parse_args()
+    device = "cuda" if asked.gpu else "cpu"
+    names = asked.names or (ON_GPU if asked.gpu else BENCHMARKS)
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
-        for name in names or BENCHMARKS:
+        for name in names:
             print(f"{name} …", file=sys.stderr, flush=True)
-            rows += BENCHMARKS[name](Path(folder))
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+            rows += BENCHMARKS[name](Path(folder), device)
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, {device}, "
+        f"Python {platform.python_version()}\n"
+    )
     print(table(rows))
     return 0 if all(row.good for row in rows) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

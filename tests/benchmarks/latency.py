@@ -26,10 +26,10 @@ class Drop(threading.Thread):
         self.at = self._studio.drop(self._file, self._text)
 
 
-def latency(folder: Path) -> list[Row]:
+def latency(folder: Path, device: str) -> list[Row]:
     """Each drop waits until the picture before it is finished and the runner is at rest."""
     waits: list[float] = []
-    with Studio(folder / "latency") as studio:
+    with Studio(folder / "latency", device=device) as studio:
         studio.warm()
         for number in range(DROPS):
             drop = Drop(studio, f"d{number}.yaml", number)

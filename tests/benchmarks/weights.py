@@ -9,9 +9,9 @@ from tests.studio import Studio
 PICTURES = 50
 
 
-def weights(folder: Path) -> list[Row]:
+def weights(folder: Path, device: str) -> list[Row]:
     """After the warm-up, and after 50 pictures by three workers."""
-    with Studio(folder / "weights") as studio:
+    with Studio(folder / "weights", device=device) as studio:
         studio.warm()
         before = resident(studio)
         studio.drop(
@@ -34,26 +34,25 @@ def weights(folder: Path) -> list[Row]:
 
 
 def resident(studio: Studio) -> tuple[int, int]:
-    """The slab's proportional share summed over all processes, and its size; bytes.
+    """The slab's proportional share summed over keeper and workers, and its size; bytes."""
+    maps = [_slab(pid) for pid in studio.pool.pids().values()]
+    return sum(share for share, _ in maps), max(size for _, size in maps)
 
-    The slab is the one large mapping that all of them share (proc_pid_smaps(5)).
+
+def _slab(pid: int) -> tuple[int, int]:
+    """PSS and size, in bytes, of what a process maps of the slab (proc_pid_smaps(5)).
+
+    The weights lie in one memory file of this name; a page that was copied on write would count
+    whole to the process that wrote it.
     """
-    maps = [_shared(pid) for pid in studio.pool.pids().values()]
-    common = set.intersection(*(set(one) for one in maps))
-    name = max(common, key=lambda mapped: max(one[mapped][1] for one in maps))
-    return sum(one[name][0] for one in maps), max(one[name][1] for one in maps)
-
-
-def _shared(pid: int) -> dict[str, tuple[int, int]]:
-    """Shared mappings of a process by inode: PSS and size in bytes."""
-    found: dict[str, tuple[int, int]] = {}
-    key = ""
+    share = size = 0
+    ours = False
     for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
-        head = re.match(r"^[0-9a-f]+-[0-9a-f]+ (...)([sp]) \S+ (\S+) (\d+)", line)
-        if head:
-            key = f"{head[3]}:{head[4]}" if head[2] == "s" and head[4] != "0" else ""
-        elif key and (field := re.match(r"^(Size|Pss):\s+(\d+) kB", line)):
-            pss, size = found.get(key, (0, 0))
-            kilobytes = int(field[2]) * 1024
-            found[key] = (pss, size + kilobytes) if field[1] == "Size" else (pss + kilobytes, size)
-    return found
+        if re.match(r"^[0-9a-f]+-[0-9a-f]+ ", line):
+            ours = "/memfd:anime-weights" in line
+        elif ours and (field := re.match(r"^(Size|Pss):\s+(\d+) kB", line)):
+            if field[1] == "Size":
+                size += int(field[2]) * 1024
+            else:
+                share += int(field[2]) * 1024
+    return share, size

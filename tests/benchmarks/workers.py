@@ -16,15 +16,15 @@ JOBS = 12
 ROUNDS = 3
 
 
-def workers(folder: Path) -> list[Row]:
+def workers(folder: Path, device: str) -> list[Row]:
     """Three workers and one in turn, warm, on the same jobs; the threads are shared out alike."""
     cores = os.cpu_count() or 1
     three: list[float] = []
     one: list[float] = []
     with (
-        Studio(folder / "three", workers=3) as trio,
-        Studio(folder / "one", workers=1) as solo,
-        Studio(folder / "one-thread", workers=1, threads=1) as single,
+        Studio(folder / "three", workers=3, device=device) as trio,
+        Studio(folder / "one", workers=1, device=device) as solo,
+        Studio(folder / "one-thread", workers=1, threads=1, device=device) as single,
     ):
         for studio in (trio, solo, single):
             studio.warm()

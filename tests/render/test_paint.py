@@ -111,7 +111,7 @@ def test_nothing_but_the_slab_is_shared(pipe: Any) -> None:
 def test_ticks_come_after_the_begin_and_count_to_the_end(pipe: Any) -> None:
     told: list[Any] = []
     painter = Painter(pipe, CPU)
-    painter.paint(RESOLVED, 1, lambda: told.append("begun"), lambda *step: told.append(step))
+    painter.paint(RESOLVED, 1, lambda _: told.append("begun"), lambda *step: told.append(step))
     assert told == ["begun", (1, 4), (2, 4), (3, 4), (4, 4)]
 
 
@@ -124,7 +124,7 @@ def test_what_a_callback_raises_ends_the_picture_and_leaves_the_next_alone(pipe:
             raise KeyError("enough")
 
     with pytest.raises(KeyError, match="enough"):
-        painter.paint(RESOLVED, 1, lambda: None, halt)
+        painter.paint(RESOLVED, 1, lambda _: None, halt)
     assert _paint(painter, RESOLVED).tobytes() == expected.tobytes()
 
 
@@ -157,4 +157,4 @@ def test_a_prompt_that_just_fits_is_encoded_as_diffusers_does(pipe: Any) -> None
 
 
 def _paint(painter: Painter, inputs: Resolved) -> Image.Image:
-    return painter.paint(inputs, 3, lambda: None, lambda _step, _steps: None)
+    return painter.paint(inputs, 3, lambda _: None, lambda _step, _steps: None)

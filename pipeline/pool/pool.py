@@ -15,8 +15,9 @@ from pathlib import Path
 
 from pipeline.core.observed import Broken, Report, WorkerLive, WorkerWarm
 from pipeline.core.resolved import Task
-from pipeline.deaths import memory_kills, name_of
-from pipeline.links import Link, Links
+from pipeline.pool.deaths import memory_kills, name_of
+from pipeline.pool.links import Link, Links
+from pipeline.pool.worker import Worker
 from pipeline.wire import (
     Cancel,
     CannotLoad,
@@ -28,7 +29,6 @@ from pipeline.wire import (
     Render,
     Spawned,
 )
-from pipeline.workers import Worker
 
 _KEEPERS = 5
 """So many keepers in a row that die before any worker is warm, and none ever will."""

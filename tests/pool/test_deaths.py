@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from pipeline.deaths import judge, memory_kills, name_of
+from pipeline.pool.deaths import judge, memory_kills, name_of
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from pipeline.core.observed import (
     WorkerWarm,
 )
 from pipeline.core.resolved import Task
-from pipeline.deaths import judge
-from pipeline.links import Link
+from pipeline.pool.deaths import judge
+from pipeline.pool.links import Link
 from pipeline.wire import Begin, Done, Fault, Halted, Message, Step, Warm
 
 _SILENCE = 120.0
@@ -85,9 +85,9 @@ class Worker:
         if self.task is None or getattr(message, "task", None) != self.task.id:
             return None
         match message:
-            case Begin(at=at):
+            case Begin(at=at, encoding=encoding):
                 self._heard_at = now
-                return Began(worker=self.name, task=self.task, at=at)
+                return Began(worker=self.name, task=self.task, at=at, encoding=encoding)
             case Step(step=step, steps=steps):
                 self._paces.append(now - self._heard_at)
                 self._step, self._steps, self._heard_at = step, steps, now

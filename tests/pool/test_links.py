@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.links import Link, Links, sweep
+from pipeline.pool.links import Link, Links, sweep
 from pipeline.wire import Hello, Message, Warm, pack, unpack
 
 
