@@ -102,7 +102,7 @@ def _finish(folder: Path, state: State, seconds: float, note: Callable[[str, str
     cards = cards_of(folder, state)
     note("pictures", f"{counted(len(cards), 'picture')} in {seconds:.1f} s, in {folder}")
     if cards:
-        several = counted(len({card.style for card in cards}), "style")
+        several = counted(len({card.style for card in cards if card.style}), "style")
         cast = counted(len(state.characters), "character")
         subtitle = f"{cast} · {counted(len(cards), 'picture')} · {several}"
         write_sheet(cards, folder / SHEET, title="anime demo", subtitle=subtitle)
