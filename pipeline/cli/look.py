@@ -26,7 +26,7 @@ def check(paths: tuple[Path, ...], inbox: str | None, as_json: bool) -> int:
     PATHS are files and folders; without any, the whole inbox. Nothing is drawn and no model is
     needed. The exit status is 1 if there is anything to mend.
     """
-    from pipeline import checking
+    from pipeline.commands import checking
 
     root = options.settings({"inbox": inbox}).inbox if paths else options.inbox_of(inbox)
     found = checking.check([path.absolute() for path in paths] or [root], root)
@@ -42,7 +42,7 @@ def status(inbox: str | None, as_json: bool) -> None:
     """Say how the inbox stands: what is drawn, queued, failed, and who runs it."""
     import msgspec
 
-    from pipeline.standing import standing, summary
+    from pipeline.commands.standing import standing, summary
 
     found = standing(options.inbox_of(inbox))
     if as_json:
@@ -90,6 +90,6 @@ def schema(kind: str | None) -> None:
 
     In a manifest: # yaml-language-server: $schema=FILE
     """
-    from pipeline.schema import schema_of
+    from pipeline.commands.schema import schema_of
 
     click.echo(schema_of(kind))

@@ -20,7 +20,7 @@ def init(folder: Path | None) -> None:
 
     What is already there stays as it is.
     """
-    from pipeline.scaffold import init as make
+    from pipeline.commands.scaffold import init as make
 
     place = folder.absolute() if folder is not None else options.settings({}).inbox
     for file in make(place):
@@ -38,7 +38,7 @@ def new() -> None:
 @options.inbox
 def new_project(name: str, inbox: str | None) -> None:
     """Write a project, in a folder of its own."""
-    from pipeline.scaffold import project
+    from pipeline.commands.scaffold import project
 
     _write(inbox, lambda state: project(state, name))
 
@@ -49,7 +49,7 @@ def new_project(name: str, inbox: str | None) -> None:
 @options.inbox
 def new_character(name: str, project: str | None, inbox: str | None) -> None:
     """Write a character's bible."""
-    from pipeline.scaffold import character
+    from pipeline.commands.scaffold import character
 
     _write(inbox, lambda state: character(state, name, project))
 
@@ -61,14 +61,14 @@ def new_character(name: str, project: str | None, inbox: str | None) -> None:
 @options.inbox
 def new_job(name: str, project: str | None, cast: tuple[str, ...], inbox: str | None) -> None:
     """Write a job: one picture, or several."""
-    from pipeline.scaffold import job
+    from pipeline.commands.scaffold import job
 
     _write(inbox, lambda state: job(state, name, project, cast))
 
 
 def _write(inbox: str | None, make: "Callable[[State], tuple[str, str]]") -> None:
-    from pipeline.checking import check_folder
-    from pipeline.scaffold import write
+    from pipeline.commands.checking import check_folder
+    from pipeline.commands.scaffold import write
 
     root = options.inbox_of(inbox)
     file, text = make(check_folder(root).state)

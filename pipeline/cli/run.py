@@ -31,7 +31,7 @@ def run(once: bool, **flags: object) -> int:
     with terminal.hearing(), terminal:
         code = produce(settings, once=once, page=page, audience=terminal, note=terminal.note)
     if once:
-        from pipeline.standing import standing, summary
+        from pipeline.commands.standing import standing, summary
 
         for line in summary(standing(settings.inbox)):
             click.echo(line)
@@ -52,8 +52,8 @@ def demo(keep: bool, folder: Path | None, examples: Path | None, **flags: object
 
     The folder is made anew each time.
     """
-    from pipeline.demo import EXAMPLES, FOLDER, prepare
-    from pipeline.demo import demo as draw
+    from pipeline.commands.demo import EXAMPLES, FOLDER, prepare
+    from pipeline.commands.demo import demo as draw
     from pipeline.terminal import Terminal
 
     place = FOLDER if folder is None else folder.absolute()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.checking import check, root_of
 from pipeline.cli import main
+from pipeline.commands.checking import check, root_of
 from pipeline.settings import gather
 
 HELD = "kind: job\nprompt: x\n"

@@ -16,10 +16,10 @@ from msgspec.structs import replace
 
 from pipeline.errors import AnimeError
 from pipeline.inbox.nearest import nearest
-from pipeline.origins import Fault, Given, Source, from_environment, from_flags, from_toml
+from pipeline.settings.origins import Fault, Given, Source, from_environment, from_flags, from_toml
 
 INBOX_FILE = "anime.toml"
-BUNDLED_MODEL = Path(__file__).parent / "chibi" / "model"
+BUNDLED_MODEL = Path(__file__).parents[1] / "chibi" / "model"
 NEVER_FROM_INBOX = ("host", "port", "token", "inbox")
 """An inbox may be somebody else's clone: it must not decide who can reach this machine."""
 

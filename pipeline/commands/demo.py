@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
+from pipeline.commands.sheet import Card, write_sheet
+from pipeline.commands.standing import holder
 from pipeline.core.events import Event
 from pipeline.core.evolve import evolve
 from pipeline.core.observed import Live, Stepped
@@ -21,13 +23,11 @@ from pipeline.history import PRIVATE, restore
 from pipeline.journal import InboxHeld, Line
 from pipeline.journal.lock import LOCK_NAME
 from pipeline.settings import Settings
-from pipeline.sheet import Card, write_sheet
-from pipeline.standing import holder
 from pipeline.telling import counted
 from pipeline.terminal import Terminal
 from pipeline.wiring import produce
 
-CLONE = Path(__file__).parent.parent
+CLONE = Path(__file__).parents[2]
 EXAMPLES = CLONE / "examples"
 FOLDER = CLONE / "demo"
 SHEET = "contact-sheet.png"

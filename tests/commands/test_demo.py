@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.demo import EXAMPLES, MARKER, NoDemo, prepare
+from pipeline.commands.demo import EXAMPLES, MARKER, NoDemo, prepare
 from pipeline.history import PRIVATE, restore
 from pipeline.journal import InboxHeld, Journal
 from tests.cli.command import environment, noon
