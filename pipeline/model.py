@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 import msgspec
@@ -40,6 +40,8 @@ class ModelError(AnimeError):
 def describe(folder: Path, cache: Path | None = None) -> Model:
     """The model in a diffusers folder; its sha256 covers every file that decides what is drawn.
 
+    Its name is what its `model_index.json` says (`_name_or_path`), else the folder's.
+
     `cache` is a JSON file that remembers the hashes of files by path, size and time of change, so
     that gigabytes are read once; it is made and renewed as needed.
 
@@ -55,11 +57,16 @@ def describe(folder: Path, cache: Path | None = None) -> Model:
     height, width = (size, size) if isinstance(size, int) else size
     factor = 2 ** (len(vae.get("block_out_channels") or vae["decoder_block_out_channels"]) - 1)
     return Model(
-        name=folder.resolve().name,
+        name=_name(folder),
         sha256=hashlib.sha256("".join(sorted(lines)).encode()).hexdigest(),
         width=width * factor,
         height=height * factor,
     )
+
+
+def _name(folder: Path) -> str:
+    said = _json(folder / "model_index.json").get("_name_or_path")
+    return PurePath(str(said or folder.resolve())).name
 
 
 def check(folder: Path) -> None:

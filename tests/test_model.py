@@ -42,6 +42,15 @@ def test_name_and_size_come_from_the_folder(model: Path) -> None:
     assert (described.name, described.width, described.height) == ("chibi", 384, 256)
 
 
+def test_a_model_that_names_itself_is_called_so(model: Path, tmp_path: Path) -> None:
+    """The folder of a bundled or a copied model may be called anything."""
+    named = tmp_path / "folder"
+    shutil.copytree(model, named)
+    index = json.loads((named / "model_index.json").read_text())
+    (named / "model_index.json").write_text(json.dumps(index | {"_name_or_path": "some/chibi"}))
+    assert describe(named).name == "chibi"
+
+
 def test_every_file_that_draws_counts_and_no_other(model: Path, tmp_path: Path) -> None:
     before = describe(model)
     (model / "README.md").write_text("changed")

@@ -25,6 +25,9 @@ SCALE: Final = 8
 """Pixels a latent pixel stands for, each way; fixed by the number of decoder blocks."""
 
 
+NAME = "chibi"
+
+
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """The sizes of the networks. The defaults are those of the bundled model.
 
@@ -163,6 +166,8 @@ def write_folder(networks: Networks, folder: Path) -> int:
     _edit(folder / "text_encoder" / "config.json", {"dtype": "float32"})
     # Written by the class itself, but refused with a warning when it reads it back.
     _edit(folder / "vae" / "config.json", {"block_out_channels": None})
+    # The folder may be called anything; this is what journals and pictures call the model.
+    _edit(folder / "model_index.json", {"_name_or_path": NAME})
     return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
 
 

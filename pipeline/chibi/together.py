@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
-from torch import multiprocessing as processes
+from torch.multiprocessing.spawn import spawn
 
 PATIENCE = timedelta(hours=2)
 
@@ -29,9 +29,7 @@ def run(count: int, work: Callable[..., None], *arguments: Any) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         meeting = Path(folder) / "meeting"
-        processes.start_processes(
-            _member, (count, meeting, work, arguments), nprocs=count, start_method="spawn"
-        )
+        spawn(_member, (count, meeting, work, arguments), nprocs=count)
 
 
 def rank() -> int:

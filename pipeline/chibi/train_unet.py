@@ -107,7 +107,8 @@ class UnetTrainer:
         losses = (found - wanted).square().mean(dim=(1, 2, 3))
         # The easiest times (hardly any noise) would otherwise outweigh those that decide.
         ratio = self._ratios[times]
-        return (losses * ratio.clamp(max=SNR_CAP).add(1.0) / ratio.add(1.0)).mean()
+        weighted: torch.Tensor = losses * ratio.clamp(max=SNR_CAP).add(1.0) / ratio.add(1.0)
+        return weighted.mean()
 
     def _chosen(self) -> list[int]:
         first = self._steps * self._batch

@@ -110,8 +110,9 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(
 
 def test_a_resumed_unet_training_takes_the_same_steps_as_an_undisturbed_one() -> None:
     whole, part = unet_trainer(), unet_trainer()
-    for _ in range(3):
-        expected = whole.step(1e-3, 0.0)
+    whole.step(1e-3, 0.0)
+    whole.step(1e-3, 0.0)
+    expected = whole.step(1e-3, 0.0)
     part.step(1e-3, 0.0)
     part.step(1e-3, 0.0)
     resumed = unet_trainer()
