@@ -116,12 +116,14 @@ def build_unet(shape: Shape) -> UNet2DConditionModel:
 def build_scheduler() -> DPMSolverMultistepScheduler:
     """Return DPM++ 2M with Karras sigmas for v-prediction.
 
-    No zero terminal SNR: with it two thirds of 15 Karras steps lie where nothing is decided.
+    The noise ends at sigma 45. At the usual 14.6 large areas still show through, because their
+    latents are alike: training then trusts the blobs that pure noise has by chance. No zero
+    terminal SNR either: two thirds of 15 Karras steps would lie where nothing is decided.
     """
     return DPMSolverMultistepScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,
-        beta_end=0.012,
+        beta_end=0.018,
         beta_schedule="scaled_linear",
         prediction_type="v_prediction",
         algorithm_type="dpmsolver++",

@@ -144,6 +144,7 @@ def tokens_of(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
 
 
 def _times(count: int, generator: torch.Generator) -> Tensor:
-    # Spread evenly over the batch: the loss of a batch then hardly depends on luck.
+    # Spread evenly over the batch: the loss of a batch then hardly depends on luck. Squared:
+    # what a picture shows is decided where noise is strong, so more is learned there.
     even = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-    return (even * 1000).long().clamp(0, 999)
+    return (1000 * (1.0 - (1.0 - even).square())).long().clamp(0, 999)
