@@ -79,6 +79,10 @@ def reuse(root: Path, source: str, sha256: str, task: Task, is_ours: Predicate =
     Raises:
         PictureError: as `place`, or the source is gone or no longer has this `sha256`.
     """
+    target = _inside(root, task.file)
+    if target.is_file() and sha256_of(target) == sha256:
+        # It moved along with its manifest.
+        return Placed(file=task.file, sha256=sha256, shelved=_shelved(root, task))
     part = _part(root, task.file)
     with _removed(part):
         try:

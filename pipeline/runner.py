@@ -6,11 +6,9 @@ does not know who watches.
 """
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -22,12 +20,14 @@ from pipeline.core import observed as o
 from pipeline.core.decide import decide, request, reused
 from pipeline.core.keys import shelf_file
 from pipeline.core.manifest import Project
-from pipeline.core.pending import pending, reusable, strays, wanted
+from pipeline.core.pending import claims, leftovers, pending, reusable, strays, wanted
 from pipeline.core.resolved import Task
 from pipeline.core.state import State
+from pipeline.core.status import status
 from pipeline.errors import AnimeError
 from pipeline.journal import Journal
 from pipeline.ledger import Ledger
+from pipeline.parts import Inbox, Pool
 
 log = logging.getLogger(__name__)
 
@@ -35,33 +35,6 @@ BATCH = 256
 """Most observations that are decided and flushed together."""
 PATIENCE = 0.2
 """Seconds between two looks around when nothing wakes the loop; a signal waits no longer."""
-
-
-class Inbox(Protocol):
-    """What the runner needs of the watched folder."""
-
-    @property
-    def lost(self) -> str | None: ...
-    @property
-    def scanned(self) -> bool: ...
-    @property
-    def quiet(self) -> bool: ...
-    def step(self, now: float) -> Sequence[o.FileSeen | o.FileGone]: ...
-    def wait(self, timeout: float) -> bool: ...
-
-
-class Pool(Protocol):
-    """What the runner needs of the workers."""
-
-    def start(self) -> None: ...
-    def step(self, now: float) -> None: ...
-    def poll(self) -> list[o.Report]: ...
-    def free(self) -> tuple[str, ...]: ...
-    def submit(self, worker: str, task: Task) -> None: ...
-    def cancel(self, task: str) -> None: ...
-    def live(self) -> tuple[o.WorkerLive, ...]: ...
-    def stop(self, grace: float) -> None: ...
-    def kill(self) -> None: ...
 
 
 class NoWorkers(AnimeError):
@@ -94,7 +67,7 @@ class Runner:
         self._opening, self._once, self._grace = list(opening), once, grace
         self._seen: dict[str, o.FileSeen] = {}
         self._touched: set[str] = set()
-        self._painted: set[str] = set()
+        self._painted = {key for key, job in state.jobs.items() if len(job.takes) > 1}
         self._busy: dict[str, Task] = {}
         self._scanned = False
         self._stops = 0
@@ -173,7 +146,7 @@ class Runner:
         return [
             o.FileGone(file=file)
             for file in sorted(known - self._seen.keys())
-            if not os.path.lexists(self._root / file)
+            if _is_gone(self._root / file)
         ]
 
     def _note(self, report: o.Report) -> None:
@@ -225,11 +198,11 @@ class Runner:
 
     def _dispatch(self) -> None:
         """Give every free worker the next picture that is owed and was not drawn before."""
-        if self._stops or self._inbox.lost or not self._scanned:
+        if self._stops or self._inbox.lost or self._inbox.git_works or not self._scanned:
             return
         free = list(self._pool.free())
         while free:
-            busy = {f"{task.job}.{task.index}" for task in self._busy.values()}
+            busy = {claim for task in self._busy.values() for claim in claims(task)}
             tasks = pending(self.state, busy, 1)
             if not tasks:
                 return
@@ -266,6 +239,8 @@ class Runner:
                     self._ledger.fold([shelved])
                     self._commit()
                     pictures.remove(self._root, image.file, image.sha256)
+            for file, sha256 in leftovers(self.state.jobs[key]):
+                pictures.remove(self._root, file, sha256)
 
     def _tell(self) -> None:
         """Tell of the moment where it differs; steps are ticks and do not count."""
@@ -291,9 +266,9 @@ class Runner:
         return not pending(self.state, set(), 1)
 
     def _needs_a_person(self) -> bool:
-        jobs = (job for job in self.state.jobs.values() if not job.withdrawn)
+        troubles = ("waiting", "failed", "quarantined")
         return bool(self.state.rejected) or any(
-            job.quarantined or not job.takes or job.takes[-1].failed for job in jobs
+            status(self.state, job) in troubles for job in self.state.jobs.values()
         )
 
 
@@ -304,6 +279,17 @@ def _projects_first(seen: o.FileSeen | o.FileGone) -> tuple[int, int, str]:
     else:
         order = 1 if any(isinstance(m, Project) for m in seen.manifests) else 2
     return order, seen.file.count("/"), seen.file
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether there is certainly no such file; one that cannot be looked at may be there."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _still(live: o.Live) -> o.Live:

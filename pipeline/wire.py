@@ -99,7 +99,7 @@ class Fault(Frame, frozen=True):
     """Worker: the task failed; the worker goes on, unless it `ends` after this."""
 
     task: str
-    kind: Literal["error", "out_of_memory"]
+    kind: Literal["error", "out_of_memory", "disk_full"]
     error: str
     ends: bool = False
 

@@ -98,8 +98,8 @@ def _page(
 def _start(settings: Settings, state: State) -> Sequence[e.Event]:
     """What `on_start` makes of the queue; a pause that somebody asked for stays."""
     if settings.on_start == "paused" and state.paused is None:
-        return [e.QueuePaused(reason=STARTED_PAUSED)]
-    if settings.on_start == "run" and state.paused == STARTED_PAUSED:
+        return [e.QueuePaused(reason=STARTED_PAUSED, by="settings")]
+    if settings.on_start == "run" and state.paused_by in ("settings", "disk"):
         return [e.QueueResumed()]
     return []
 

@@ -53,7 +53,9 @@ class FakePool:
         self._reports: deque[Report] = deque()
         self._starting: set[str] = set()
         self._unborn: set[str] = set()
-        self._failures: dict[str, deque[tuple[Literal["error", "out_of_memory"], str]]] = {}
+        self._failures: dict[
+            str, deque[tuple[Literal["error", "out_of_memory", "disk_full"], str]]
+        ] = {}
         self.running = False
 
     def start(self) -> None:
@@ -129,7 +131,7 @@ class FakePool:
         self,
         job: str,
         error: str = "RuntimeError: it broke",
-        kind: Literal["error", "out_of_memory"] = "error",
+        kind: Literal["error", "out_of_memory", "disk_full"] = "error",
         times: int = 1,
     ) -> None:
         """Let the next `times` pictures of a job fail."""

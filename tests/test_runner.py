@@ -258,6 +258,51 @@ def test_a_retouched_picture_is_never_overwritten(start: Callable[..., Run]) -> 
     assert run.state.jobs["rain"].takes[-1].images[1].file == "rain.01-2.png"
 
 
+def test_a_renamed_production_takes_its_pictures_along(start: Callable[..., Run]) -> None:
+    run = start()
+    run.drop("show/rain.yaml")
+    run.until(lambda: run.status("show/rain") == "done")
+    (run.root / "show").rename(run.root / "film")
+    run.until(lambda: run.status("film/rain") == "done")
+    assert len(run.pool.submitted) == 1
+    assert [path.name for path in (run.root / "film").glob("*.png")] == ["rain.01.png"]
+
+
+def test_nothing_is_handed_out_while_git_works(start: Callable[..., Run]) -> None:
+    """A picture begun in the midst of a checkout may be one that is about to change."""
+    run = start()
+    (run.root / ".git").mkdir()
+    run.drop("rain.yaml")
+    run.until(lambda: run.status("rain") == "done")
+    again = start()
+    lock = again.root / ".git" / "index.lock"
+    again.drop("snow.yaml", "kind: job\nprompt: snow\nhold: true\n")
+    again.until(lambda: again.status("snow") == "held")
+    again.drop("wind.yaml", "kind: job\nprompt: wind\n")
+    lock.touch()
+    now = time.monotonic()
+    for tick in range(5):
+        again.runner.step(now + tick)
+    assert again.pool.submitted == []
+    lock.unlink()
+    again.until(lambda: again.status("wind") == "done")
+
+
+def test_what_a_kill_left_between_shelf_and_name_is_tidied_at_the_next_start(
+    start: Callable[..., Run],
+) -> None:
+    run = start()
+    run.drop("rain.yaml", JOB + "count: 2\n")
+    run.until(lambda: run.status("rain") == "done")
+    second = (run.root / "rain.02.png").read_bytes()
+    run.drop("rain.yaml", JOB)
+    run.until(lambda: not (run.root / "rain.02.png").exists())
+    (run.root / "rain.02.png").write_bytes(second)
+    again = start()
+    again.until(lambda: not (again.root / "rain.02.png").exists())
+    assert (again.root / ".pipeline/takes/rain.take1.02.png").read_bytes() == second
+
+
 def test_a_paused_start_draws_nothing(start: Callable[..., Run]) -> None:
     run = start(opening=(e.QueuePaused(reason="asked"),))
     run.drop("rain.yaml")

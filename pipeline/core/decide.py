@@ -9,7 +9,7 @@ from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.declare import file_gone, file_seen
 from pipeline.core.digest import digest
-from pipeline.core.pending import owner, wanted
+from pipeline.core.pending import asks_for, owner, wanted
 from pipeline.core.resolve import Waiting, resolve
 from pipeline.core.resolved import Task
 from pipeline.core.state import JobState, State, spec_that_draws
@@ -36,7 +36,13 @@ def decide(state: State, seen: o.FileSeen | o.FileGone | o.Report) -> list[e.Eve
         case o.Failed(task=task):
             if not wanted(state, task):
                 return []
+            paused = (
+                [e.QueuePaused(reason=f"the disk is full: {seen.error}", by="disk")]
+                if seen.kind == "disk_full" and state.paused is None
+                else []
+            )
             return [
+                *paused,
                 e.RenderFailed(
                     job=task.job, take=task.take, index=task.index, kind=seen.kind,
                     error=seen.error,
@@ -67,7 +73,9 @@ def request(state: State, job: JobState) -> list[e.Event]:
     print_of = digest(outcome.resolved)
     same = last is not None and (last.digest, last.seeds) == (print_of, outcome.seeds)
     edited = last is None or spec_that_draws(last.spec) != spec_that_draws(job.spec)
-    if last is not None and not edited and (same or last.begun):
+    # The rest of a take cannot be drawn with another model than its begin.
+    outlived = last is not None and bool(last.owed) and last.resolved.model != state.model_sha256
+    if last is not None and not edited and not outlived and (same or last.begun):
         return []
     again = last is not None and (same or not last.begun)
     return [
@@ -97,7 +105,7 @@ def reused(state: State, task: Task, file: str, sha256: str, *, shelved: bool) -
 def _painted(state: State, seen: o.Painted) -> list[e.Event]:
     task = seen.task
     take = next((t for t in state.jobs[task.job].takes if t.number == task.take), None)
-    if take is None or take.digest != task.digest or task.index in take.images:
+    if take is None or not asks_for(take, task):
         return []
     return [
         *_shelved(state, task, seen.shelved),

@@ -138,10 +138,12 @@ class ImageShelved(Fact, frozen=True, kw_only=True, tag="image_shelved"):
 
 
 class RenderFailed(Fact, frozen=True, kw_only=True, tag="render_failed"):
+    """`disk_full` is not the picture's fault: it is still owed, and the queue is paused."""
+
     job: str
     take: int
     index: int
-    kind: Literal["error", "out_of_memory"]
+    kind: Literal["error", "out_of_memory", "disk_full"]
     error: str
 
 
@@ -185,7 +187,10 @@ class JobRetried(Fact, frozen=True, kw_only=True, tag="job_retried"):
 
 
 class QueuePaused(Fact, frozen=True, kw_only=True, tag="queue_paused"):
+    """`by` says whose pause it is: one of the settings or of a full disk ends with a new start."""
+
     reason: str
+    by: Literal["person", "settings", "disk"] = "person"
 
 
 class QueueResumed(Fact, frozen=True, kw_only=True, tag="queue_resumed"):

@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 
 MANIFEST_SUFFIXES = (".yaml", ".yml")
+PROJECT_FILES = ("project.yaml", "project.yml")
+"""A project declared by one of these owns the folder, and all below it."""
 _SHELF = ".pipeline/takes"
 
 
@@ -53,7 +55,7 @@ def picture_file(job: str, index: int, attempt: int = 1) -> str:
 
 def shelf_file(job: str, take: int, index: int) -> str:
     """Where a picture of an older take is kept once a newer one stands in its place."""
-    return f"{_SHELF}/{job.replace('#', '.')}.take{take}.{index:02d}.png"
+    return f"{_SHELF}/{job}.take{take}.{index:02d}.png"
 
 
 def on_shelf(file: str) -> bool:

@@ -76,7 +76,7 @@ class Painted(Observation, frozen=True):
 class Failed(Observation, frozen=True):
     worker: str
     task: Task
-    kind: Literal["error", "out_of_memory"]
+    kind: Literal["error", "out_of_memory", "disk_full"]
     error: str
 
 

@@ -2,14 +2,20 @@
 
 from pipeline.core.keys import on_shelf, picture_file, shelf_file
 from pipeline.core.resolved import Task
-from pipeline.core.state import Drawn, Image, JobState, State, Take
+from pipeline.core.state import Drawn, Image, JobState, State, Take, spec_that_draws
 
 
 def queue(state: State) -> list[JobState]:
     """The jobs with pictures owed that may be drawn, first to be drawn first; a paused queue
     keeps its order."""
     jobs = (state.jobs[key] for key in state.owed)
-    return sorted((job for job in jobs if may_draw(job)), key=lambda job: job.rank)
+    able = (job for job in jobs if may_draw(job) and _is_current(state, job))
+    return sorted(able, key=lambda job: job.rank)
+
+
+def claims(task: Task) -> tuple[str, str]:
+    """What no other task may have while this one is drawn: its place, and what it shows."""
+    return f"{task.job}.{task.index}", f"{task.digest}:{task.seed}"
 
 
 def may_draw(job: JobState) -> bool:
@@ -20,8 +26,9 @@ def may_draw(job: JobState) -> bool:
 def pending(state: State, busy: set[str], most: int) -> list[Task]:
     """At most `most` pictures to draw next, none while the queue is paused.
 
-    `busy` names the pictures being drawn, as `job.index`: an older take of the same picture has
-    to end before the next may begin, as both belong in the same place.
+    `busy` names the pictures being drawn, as `claims` has it: an older take of the same picture
+    has to end before the next may begin, as both belong in the same place; and of two that would
+    be the same picture the second waits for the first, to use it again.
     """
     tasks: list[Task] = []
     if state.paused is not None or most <= 0:
@@ -29,8 +36,9 @@ def pending(state: State, busy: set[str], most: int) -> list[Task]:
     for job in queue(state):
         take = job.takes[-1]
         for index in take.owed:
-            if f"{job.key}.{index}" not in busy:
-                tasks.append(_task(job, take, index))
+            task = _task(job, take, index)
+            if busy.isdisjoint(claims(task)):
+                tasks.append(task)
                 if len(tasks) == most:
                     return tasks
     return tasks
@@ -42,7 +50,26 @@ def wanted(state: State, task: Task) -> bool:
     if job is None or job.withdrawn or job.cancelled or job.quarantined or not job.takes:
         return False
     last = job.takes[-1]
-    return last.number == task.take and last.digest == task.digest and task.index in last.owed
+    return last.number == task.take and _is_current(state, job) and asks_for(last, task)
+
+
+def asks_for(take: Take, task: Task) -> bool:
+    """Whether the take still owes this very picture: its place, its inputs and its seed."""
+    return (
+        take.digest == task.digest
+        and task.index in take.owed
+        and take.seeds[task.index - 1] == task.seed
+    )
+
+
+def _is_current(state: State, job: JobState) -> bool:
+    """Whether the newest take is what the manifest says now, with the model that there is now; an
+    edit that waits for something makes no take, and stops the one before."""
+    last = job.takes[-1]
+    return (
+        spec_that_draws(last.spec) == spec_that_draws(job.spec)
+        and last.resolved.model == state.model_sha256
+    )
 
 
 def owner(job: JobState, file: str) -> tuple[Take, Image] | None:
@@ -51,6 +78,15 @@ def owner(job: JobState, file: str) -> tuple[Take, Image] | None:
         for image in take.images.values():
             if image.file == file:
                 return take, image
+    return None
+
+
+def _beside(job: JobState, index: int) -> tuple[Take, Image] | None:
+    """The newest picture of that number that stands beside the manifest, by the journal's word."""
+    for take in reversed(job.takes):
+        image = take.images.get(index)
+        if image is not None and not on_shelf(image.file):
+            return take, image
     return None
 
 
@@ -69,14 +105,27 @@ def strays(job: JobState) -> list[tuple[Take, Image]]:
     ]
 
 
+def leftovers(job: JobState) -> list[tuple[str, str]]:
+    """Where a picture that is on the shelf may still stand beside the manifest, with its sha256,
+    because the program died between the two."""
+    return [
+        (file, image.sha256)
+        for take in job.takes
+        for image in take.images.values()
+        if on_shelf(image.file)
+        and (file := picture_file(job.key, image.index))
+        and owner(job, file) is None
+    ]
+
+
 def reusable(state: State, task: Task) -> Drawn | None:
     """A picture of the same digest and seed that was drawn before, wherever it stands."""
     return state.drawn.get(f"{task.digest}:{task.seed}")
 
 
 def _task(job: JobState, take: Take, index: int) -> Task:
-    file = picture_file(job.key, index)
-    held = owner(job, file)
+    held = _beside(job, index)
+    file = held[1].file if held else picture_file(job.key, index)
     return Task(
         job=job.key,
         take=take.number,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from pipeline.core.keys import character_key, slug
+from pipeline.core.keys import PROJECT_FILES, character_key, folder_of, slug
 from pipeline.core.manifest import Character, Job, Project, parse_size
 from pipeline.core.prompt import compile_negative, compile_prompt
 from pipeline.core.resolved import Resolved
@@ -96,6 +96,10 @@ def _first(project: Project | None, spec: Job, field: str, otherwise: Any) -> An
 
 
 def _project(state: State, job: JobState, missing: list[Missing]) -> Project | None:
+    broken = _broken_project(state, job)
+    if broken is not None:
+        missing.append(Missing(kind="project", name=f"of {broken}, which has errors of its own"))
+        return None
     if job.project is None:
         return None
     found = state.projects.get(job.project)
@@ -109,6 +113,23 @@ def _project(state: State, job: JobState, missing: list[Missing]) -> Project | N
         )  # fmt: skip
         return None
     return found.spec
+
+
+def _broken_project(state: State, job: JobState) -> str | None:
+    """The project file nearest above a job, if it declares nothing because of its errors: which
+    project the job belongs to is not known then."""
+    if job.spec.project is not None:
+        return None
+    folder, last = folder_of(job.file), ""
+    while folder != last:
+        for name in PROJECT_FILES:
+            file = f"{folder}/{name}".lstrip("/")
+            if file in state.rejected and not state.files.get(file):
+                return file
+        if folder in state.folders:
+            return None
+        folder, last = folder_of(folder), folder
+    return None
 
 
 def _cast(state: State, job: JobState, missing: list[Missing]) -> tuple[Character, ...]:

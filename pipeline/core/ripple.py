@@ -7,7 +7,7 @@ only; reaching too short would make the state depend on the order of arrival.
 from msgspec import Struct
 
 from pipeline.core import events as e
-from pipeline.core.keys import slug
+from pipeline.core.keys import PROJECT_FILES, folder_of, slug
 from pipeline.core.state import State
 
 
@@ -36,6 +36,11 @@ def ripple(state: State, event: e.Event) -> Ripple:
             # A key is free: whoever was refused it may have it now.
             files = frozenset({file, *state.rejected})
             return Ripple(jobs=_with_character(state, key), files=files)
+        case e.ManifestRejected(file=file) | e.ManifestMended(file=file):
+            if file.rpartition("/")[2] not in PROJECT_FILES:
+                return Ripple()
+            inside = f"{folder_of(file)}/".lstrip("/")
+            return Ripple(jobs=frozenset(key for key in state.jobs if key.startswith(inside)))
         case e.JobWithdrawn(file=file):
             return Ripple(files=frozenset({file, *state.rejected}))
         case _:

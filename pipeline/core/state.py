@@ -4,6 +4,8 @@ Owns the shape of what is known of projects, characters, jobs, takes and picture
 it is `pipeline.core.evolve`'s.
 """
 
+from typing import Literal
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -116,6 +118,7 @@ class State(Struct, kw_only=True):
     model: Model | None = None
     workers: int = 0
     paused: str | None = None
+    paused_by: Literal["person", "settings", "disk"] | None = None
     projects: dict[str, ProjectState] = {}
     characters: dict[str, CharacterState] = {}
     jobs: dict[str, JobState] = {}
@@ -127,6 +130,11 @@ class State(Struct, kw_only=True):
     drawn: dict[str, Drawn] = {}
     seeds: dict[str, int] = {}
     finished: int = 0
+
+    @property
+    def model_sha256(self) -> str | None:
+        """The model that pictures are drawn with now."""
+        return self.model.sha256 if self.model is not None else None
 
 
 def spec_that_draws(spec: Job) -> Job:

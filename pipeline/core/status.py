@@ -4,7 +4,7 @@ from typing import Literal
 
 from pipeline.core.digest import digest
 from pipeline.core.resolve import Compiled, Waiting, resolve
-from pipeline.core.state import JobState, State
+from pipeline.core.state import JobState, State, spec_that_draws
 
 Status = Literal[
     "waiting", "held", "queued", "rendering", "done", "failed", "cancelled", "quarantined",
@@ -21,6 +21,8 @@ def status(state: State, job: JobState) -> Status:
     if job.quarantined is not None:
         return "quarantined"
     last = job.takes[-1] if job.takes else None
+    if last is not None and spec_that_draws(last.spec) != spec_that_draws(job.spec):
+        last = None
     if last is not None and last.started:
         return "rendering"
     if last is not None and not last.owed:

@@ -113,7 +113,10 @@ def public_name(raw: str) -> tuple[str, str]:
     if any(unicodedata.category(char) == "Cc" for char in raw):
         shown = "".join(f"\\x{ord(c):02x}" if unicodedata.category(c) == "Cc" else c for c in raw)
         return shown, "the file's name has a control character in it"
-    return unicodedata.normalize("NFC", raw), ""
+    file = unicodedata.normalize("NFC", raw)
+    if file.rpartition("/")[0] != raw.rpartition("/")[0]:
+        return file, "its folder's name is in another Unicode spelling than NFC; rename the folder"
+    return file, ""
 
 
 def _leads_inside(root: Path, path: Path) -> bool:

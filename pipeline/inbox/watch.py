@@ -60,6 +60,7 @@ class Inbox:
         self._scanned_at: float | None = None
         self._locks = whole.git_locks(root)
         self._locked_since: float | None = None
+        self._git_at_work = False
         self._watched: tuple[int, int] | None = None
         self._patience = 0.0
         self.lost: str | None = None
@@ -80,6 +81,11 @@ class Inbox:
     def polled(self) -> bool:
         """Whether the inbox is polled every second instead of watched."""
         return self._hints.polled
+
+    @property
+    def git_works(self) -> bool:
+        """Whether git was changing the inbox at the last step: half a checkout is no state."""
+        return self._git_at_work
 
     def start(self) -> None:
         """Begins to watch, before the first step looks; OSError if the inbox is not there."""
@@ -109,7 +115,8 @@ class Inbox:
         self._patience = RETRY
         if not self._is_whole():
             return []
-        if self._git_works(now):
+        self._git_at_work = self._holds_git(now)
+        if self._git_at_work:
             self._patience = SETTLE
             return []
         seen = self._look(now)
@@ -142,7 +149,7 @@ class Inbox:
             return False
         return True
 
-    def _git_works(self, now: float) -> bool:
+    def _holds_git(self, now: float) -> bool:
         """Whether git is changing the inbox at this moment: half a checkout is no state to show."""
         if not any(lock.exists() for lock in self._locks):
             self._locked_since = None

@@ -103,7 +103,9 @@ def is_ours(path: Path, task: Task) -> bool:
             record = _record(image)
             if record is None or image.size != (record.resolved.width, record.resolved.height):
                 return False
-            same = (record.job, record.take, record.index) == (task.job, task.take, task.index)
+            same = (record.job, record.take, record.index, record.digest, record.seed) == (
+                task.job, task.take, task.index, task.digest, task.seed,
+            )  # fmt: skip
             return same and pixels_of(image) == record.pixels
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return False

@@ -4,6 +4,7 @@ Owns the conversation with the runner over its socket and the deaths it dies by 
 when the keeper or the runner does. Never decides what is drawn, and never writes to a weight.
 """
 
+import errno
 import gc
 import os
 import queue
@@ -40,6 +41,7 @@ from pipeline.wire import (
 )
 
 _MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _STICKY = ("CUDA error", "device-side assert", "illegal memory access")
 
 
@@ -103,6 +105,8 @@ class Orders:
     def _take(self, message: Message) -> None:
         match message:
             case Render():
+                # A task may come back under its id; what was cancelled was the earlier one.
+                self._cancelled = None
                 self._renders.put(message)
             case Cancel(task=task):
                 self._cancelled = task
@@ -172,8 +176,10 @@ class Worker:
 
     def _fault(self, task: Task, error: Exception) -> Fault:
         said = _said(error)
-        kind: Literal["error", "out_of_memory"] = "error"
+        kind: Literal["error", "out_of_memory", "disk_full"] = "error"
         ends = any(sign in said for sign in _STICKY)
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            kind = "disk_full"
         if _is_shortage(error):
             # A second time the memory is in pieces, or something keeps it: a fresh process helps.
             self._shortages += 1

@@ -1,9 +1,12 @@
 """What follows from what was observed: submissions, takes, waiting, withdrawal, quarantine."""
 
+from msgspec.structs import replace
+
 from pipeline.core import events as e
 from pipeline.core import observed as o
+from pipeline.core.pending import claims, pending, wanted
 from pipeline.core.status import stale, status, waits_for
-from tests.production import Production
+from tests.production import MADE, MODEL, Production
 
 PROJECT = "kind: project\nname: Neon Tokyo\nstyle: cyberpunk\n"
 AKIRA = "kind: character\nname: Akira\nappearance: silver hair, red eyes\n"
@@ -221,3 +224,116 @@ def test_two_characters_stand_left_and_right_and_keep_their_own_tags() -> None:
         "city at night, cyberpunk, neon, futuristic, "
         "left: silver hair, red eyes, right: pink hair, red eyes"
     )
+
+
+def test_a_seed_edited_before_the_begin_does_not_take_the_other_seeds_picture() -> None:
+    """Seeds are not in the digest; what was handed out with the old one is not wanted any more."""
+    production = Production()
+    production.drop("a.yaml", "kind: job\nprompt: x\nseed: 1\n")
+    (task,) = production.tasks()
+    production.drop("a.yaml", "kind: job\nprompt: x\nseed: 99\n")
+    assert not wanted(production.state, task)
+    assert not [fact for fact in production.paint(task) if isinstance(fact, e.ImageRendered)]
+    assert [again.seed for again in production.tasks()] == [99]
+
+
+def test_a_begun_take_is_not_finished_with_another_model() -> None:
+    production = Production()
+    production.drop("a.yaml", "kind: job\nprompt: x\ncount: 2\n")
+    production.paint(production.tasks()[0])
+    other = replace(MODEL, sha256="cd" * 32)
+    production.record(e.RunnerStarted(version="0", model=other, workers=3, device="cpu", pid=2))
+    production.observe()
+    tasks = production.tasks()
+    assert [(task.take, task.index) for task in tasks] == [(2, 1), (2, 2)]
+    assert {task.resolved.model for task in tasks} == {other.sha256}
+
+
+def test_a_folder_moved_away_and_back_gives_a_failed_picture_another_chance() -> None:
+    production = neon()
+    (task,) = production.tasks()
+    production.observe(o.Failed(worker="w", task=task, kind="error", error="its folder is gone"))
+    production.remove("neon/roof.yaml")
+    production.drop("neon/roof.yaml", JOB)
+    assert len(production.tasks()) == 1
+
+
+def test_a_full_disk_fails_nothing_and_pauses_the_queue() -> None:
+    production = neon()
+    (task,) = production.tasks()
+    production.observe(o.Began(worker="w", task=task, at=0.0))
+    production.observe(o.Failed(worker="w", task=task, kind="disk_full", error="no space left"))
+    assert production.state.paused_by == "disk"
+    assert status(production.state, production.job("neon/roof")) == "queued"
+    production.record(e.QueueResumed())
+    assert production.tasks() == [task]
+
+
+def test_an_edit_that_waits_stops_the_version_before() -> None:
+    """It shows as waiting, not as done, and nothing more of the old version is drawn."""
+    production = neon()
+    production.drop("neon/roof.yaml", JOB + "count: 3\n")
+    production.paint(production.tasks()[0])
+    production.drop("neon/roof.yaml", JOB.replace("akira", "nobody") + "count: 3\n")
+    assert status(production.state, production.job("neon/roof")) == "waiting"
+    assert production.tasks() == []
+    production.drop("neon/roof.yaml", JOB + "count: 3\n")
+    assert [task.index for task in production.tasks()] == [2, 3]
+
+
+def test_a_withdrawn_drawing_does_not_seem_begun_when_it_comes_back() -> None:
+    production = neon()
+    (task,) = production.tasks()
+    production.observe(o.Began(worker="w", task=task, at=0.0))
+    production.remove("neon/roof.yaml")
+    production.drop("neon/akira.yaml", AKIRA.replace("silver", "blue"))
+    production.drop("neon/roof.yaml", JOB)
+    assert production.tasks()[0].resolved.prompt.startswith("blue hair")
+
+
+def test_a_job_under_a_broken_project_waits_for_it() -> None:
+    """It is not drawn as if there were no project."""
+    production = Production()
+    production.drop("neon/roof.yaml", "kind: job\nprompt: x\n")
+    production.drop("neon/project.yaml", PROJECT + "stile: manga\n")
+    assert "neon/project.yaml, which has errors" in str(
+        waits_for(production.state, production.job("neon/roof"))
+    )
+    production.drop("neon/project.yaml", PROJECT)
+    assert "cyberpunk" in production.tasks()[0].resolved.prompt
+
+
+def test_whose_a_folder_is_does_not_depend_on_what_came_last() -> None:
+    production = Production()
+    production.drop("neon/project.yml", PROJECT.replace("Neon Tokyo", "Other"))
+    production.drop("neon/project.yaml", PROJECT)
+    production.drop("neon/project.yml", PROJECT.replace("Neon Tokyo", "Other") + "description: x\n")
+    assert production.state.folders == {"neon": "neon-tokyo"}
+    production.remove("neon/project.yaml")
+    assert production.state.folders == {"neon": "other"}
+
+
+def test_a_retouched_pictures_successor_keeps_its_name_and_is_shelved() -> None:
+    """The name that was free next is the picture's own from then on."""
+    production = neon()
+    production.paint(production.tasks()[0])
+    production.drop("neon/roof.yaml", JOB + "steps: 20\n")
+    (task,) = production.tasks()
+    production.observe(
+        o.Painted(
+            worker="w", task=task, file="neon/roof.01-2.png", sha256="2" * 64, seconds=1.0,
+            shelved=False, made=MADE,
+        )
+    )  # fmt: skip
+    production.drop("neon/roof.yaml", JOB + "steps: 21\n")
+    (after,) = production.tasks()
+    assert (after.file, after.replaces) == ("neon/roof.01-2.png", "2" * 64)
+    assert after.shelf == ".pipeline/takes/neon/roof.take2.01.png"
+
+
+def test_of_two_equal_pictures_the_second_waits_for_the_first() -> None:
+    production = Production()
+    production.drop("a.yaml", "kind: job\nprompt: x\n")
+    production.drop("b.yaml", "kind: job\nprompt: x\n")
+    first = production.tasks(1)[0]
+    assert pending(production.state, set(claims(first)), 5) == []

@@ -1,0 +1,170 @@
+"""The fold of a job's takes and pictures, and how one job of the state is changed.
+
+Owns what the drawing events mean, and `State.owed` and `State.drawn`, which follow from them.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, assert_never
+
+from msgspec.structs import replace
+
+from pipeline.core import events as e
+from pipeline.core.state import Drawn, Image, JobState, State, Take, spec_that_draws
+
+_Change: TypeAlias = Callable[[Take], Take]
+
+_Drawing: TypeAlias = (
+    e.RenderRequested
+    | e.RenderWithdrawn
+    | e.RenderStarted
+    | e.ImageRendered
+    | e.ImageReused
+    | e.ImageShelved
+    | e.RenderFailed
+    | e.WorkerLost
+)
+
+
+def draw(state: State, at: str, event: _Drawing) -> None:
+    match event:
+        case e.RenderRequested():
+            _request(state, at, event)
+        case e.RenderWithdrawn(job=key, take=number):
+            takes = tuple(take for take in state.jobs[key].takes if take.number != number)
+            change_job(state, key, takes=takes)
+        case e.RenderStarted(job=key, index=index, worker=worker):
+            _in_take(
+                state, key, event.take,
+                lambda take: replace(take, started={**take.started, index: worker}),
+            )  # fmt: skip
+        case e.ImageRendered():
+            _finish(
+                state, event.job, event.take,
+                Image(
+                    index=event.index, seed=event.seed, file=event.file, sha256=event.sha256,
+                    at=at, seconds=event.seconds, worker=event.worker, made=event.made,
+                ),
+            )  # fmt: skip
+        case e.ImageReused():
+            _finish(
+                state, event.job, event.take,
+                Image(
+                    index=event.index, seed=event.seed, file=event.file, sha256=event.sha256,
+                    at=at, source=event.source,
+                ),
+            )  # fmt: skip
+        case e.ImageShelved():
+            _shelve(state, event)
+        case e.RenderFailed(job=key, index=index, kind="disk_full"):
+            _in_take(
+                state, key, event.take,
+                lambda take: replace(take, started=_less(take.started, index)),
+            )  # fmt: skip
+        case e.RenderFailed(job=key, index=index, error=error):
+            _in_take(
+                state, key, event.take,
+                lambda take: replace(
+                    take, failed={**take.failed, index: error}, started=_less(take.started, index)
+                ),
+            )  # fmt: skip
+        case e.WorkerLost(job=lost, take=number, index=cell):
+            if lost is None or number is None or cell is None or lost not in state.jobs:
+                return
+            job = state.jobs[lost]
+            counter = "blamed" if event.blamed else "unexplained"
+            change_job(state, lost, **{counter: getattr(job, counter) + 1})
+            _in_take(
+                state, lost, number,
+                lambda take: replace(take, started=_less(take.started, cell)),
+            )  # fmt: skip
+        case _:
+            assert_never(event)
+
+
+def _request(state: State, at: str, event: e.RenderRequested) -> None:
+    job = state.jobs[event.job]
+    take = Take(
+        number=event.take, reason=event.reason, at=at, spec=job.spec, resolved=event.resolved,
+        digest=event.digest, seeds=event.seeds,
+    )  # fmt: skip
+    last = job.takes[-1] if job.takes else None
+    if last is None or last.number != event.take:
+        keep(state, replace(job, takes=(*job.takes, take)))
+        return
+    if (last.digest, last.seeds) == (take.digest, take.seeds):
+        take = replace(last, spec=job.spec, failed={})
+    keep(state, replace(job, takes=(*job.takes[:-1], take)))
+
+
+def _finish(state: State, key: str, number: int, image: Image) -> None:
+    _in_take(
+        state, key, number,
+        lambda take: replace(
+            take,
+            images={**take.images, image.index: image},
+            started=_less(take.started, image.index),
+            failed={n: error for n, error in take.failed.items() if n != image.index},
+        ),
+    )  # fmt: skip
+    job = state.jobs[key]
+    take = next(take for take in job.takes if take.number == number)
+    state.drawn[f"{take.digest}:{image.seed}"] = Drawn(file=image.file, sha256=image.sha256)
+    state.finished += 1
+    if job.unexplained:
+        change_job(state, key, unexplained=0)
+
+
+def _shelve(state: State, event: e.ImageShelved) -> None:
+    job = state.jobs[event.job]
+    moved = next(take for take in job.takes if take.number == event.take).images[event.index].file
+    takes = []
+    for take in job.takes:
+        images = {
+            n: replace(image, file=event.file) if image.file == moved else image
+            for n, image in take.images.items()
+        }
+        takes.append(replace(take, images=images))
+        for image in images.values():
+            if image.file == event.file:
+                state.drawn[f"{take.digest}:{image.seed}"] = Drawn(
+                    file=image.file, sha256=image.sha256
+                )
+    keep(state, replace(job, takes=tuple(takes)))
+
+
+def keep(state: State, job: JobState) -> None:
+    """Put a job in its place, and remember whether it has pictures owed."""
+    state.jobs[job.key] = job
+    if not job.withdrawn and job.takes and job.takes[-1].owed:
+        state.owed[job.key] = None
+    else:
+        state.owed.pop(job.key, None)
+
+
+def change_job(state: State, key: str, **fields: Any) -> None:
+    keep(state, replace(state.jobs[key], **fields))
+
+
+def _in_take(state: State, key: str, number: int, change: _Change) -> None:
+    job = state.jobs[key]
+    takes = tuple(change(take) if take.number == number else take for take in job.takes)
+    keep(state, replace(job, takes=takes))
+
+
+def in_last_take(state: State, key: str, change: _Change) -> None:
+    job = state.jobs[key]
+    if job.takes:
+        keep(state, replace(job, takes=(*job.takes[:-1], change(job.takes[-1]))))
+
+
+def at_rest(take: Take) -> Take:
+    """A take that nobody draws at."""
+    return replace(take, started={})
+
+
+def draws_alike(one: JobState, other: JobState) -> bool:
+    return spec_that_draws(one.spec) == spec_that_draws(other.spec)
+
+
+def _less(cells: dict[int, str], index: int) -> dict[int, str]:
+    return {n: value for n, value in cells.items() if n != index}
