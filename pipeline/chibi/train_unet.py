@@ -22,6 +22,7 @@ BATCH: Final = 16
 PEAK_RATE: Final = 1e-3
 DECAY: Final = 0.999
 SNR_CAP: Final = 5.0
+BEND: Final = 1.25
 
 
 class UnetTrainer:
@@ -144,7 +145,7 @@ def tokens_of(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
 
 
 def _times(count: int, generator: torch.Generator) -> Tensor:
-    # Spread evenly over the batch: the loss of a batch then hardly depends on luck. Squared:
+    # Spread evenly over the batch: the loss of a batch then hardly depends on luck. Bent upwards:
     # what a picture shows is decided where noise is strong, so more is learned there.
     even = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-    return (1000 * (1.0 - (1.0 - even).square())).long().clamp(0, 999)
+    return (1000 * (1.0 - (1.0 - even).pow(BEND))).long().clamp(0, 999)

@@ -87,6 +87,18 @@ def test_a_cancelled_picture_is_stopped_and_its_worker_free_again(pool: Pool) ->
     assert len(pool.of(wanted, Stopped)) == 1
 
 
+def test_a_task_that_comes_back_under_a_cancelled_id_is_drawn(pool: Pool) -> None:
+    """A manifest that went away and came back asks for the very same picture."""
+    name = pool.all_free()[0]
+    long = task("back", steps=900)
+    pool.pool.submit(name, long)
+    pool.pool.cancel(long.id)
+    pool.until(lambda: pool.of(long, Stopped))
+    again = task("back")
+    assert again.id == long.id
+    assert pool.draw(again, name).file == "back.01.png"
+
+
 def test_a_killed_worker_is_reported_once_and_replaced(pool: Pool) -> None:
     name = pool.all_free()[0]
     wanted = task("killed", steps=900)
