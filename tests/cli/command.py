@@ -1,4 +1,4 @@
-"""Runs `anime` as a process of its own, away from the developer's settings."""
+"""Runs `anime` as a process of its own, away from the settings of whoever runs the tests."""
 
 import os
 import subprocess
