@@ -19,6 +19,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from pipeline.alive import alive
 from pipeline.core.keys import picture_file
 from pipeline.core.resolved import Task
 from pipeline.errors import AnimeError
@@ -133,7 +134,7 @@ def sweep(root: Path) -> int:
         folders[:] = [name for name in folders if name != ".git"]
         for name in names:
             match = _PART.match(name)
-            if match and not _alive(int(match[1])):
+            if match and not alive(int(match[1])):
                 (Path(folder) / name).unlink(missing_ok=True)
                 swept += 1
     return swept
@@ -301,13 +302,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

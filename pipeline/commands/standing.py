@@ -3,7 +3,6 @@
 Owns the summary that `anime status` shows. Takes no lock and writes nothing.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from pipeline.alive import alive
 from pipeline.core.problem import Problem
 from pipeline.core.state import JobState, State
 from pipeline.core.status import Status, status, waits_for
@@ -133,20 +133,10 @@ def holder(folder: Path) -> Holder | None:
     try:
         locks = Path("/proc/locks").read_text(encoding="ascii")
     except OSError:
-        return said if _alive(said.pid) else None
+        return said if alive(said.pid) else None
     held = any(
         fields[1] == "FLOCK" and fields[5].endswith(f":{inode}")
         for line in locks.splitlines()
         if len(fields := line.split()) >= 6
     )
     return said if held else None
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from pipeline.alive import alive
 from pipeline.wire import Died, Message, pack, unpack
 
 _FOLDER = re.compile(r"^anime-(\d+)-\w+$")
@@ -137,7 +138,7 @@ def sweep() -> None:
     for base in _bases():
         for folder in base.glob("anime-*"):
             match = _FOLDER.match(folder.name)
-            if match and not _alive(int(match[1])) and folder.stat().st_uid == os.getuid():
+            if match and not alive(int(match[1])) and folder.stat().st_uid == os.getuid():
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -156,13 +157,3 @@ def _bases() -> list[Path]:
     # The last where the others' names are too long; what is made there is private, too.
     named = [os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp"]  # noqa: S108
     return [Path(name) for name in named if name and os.access(name, os.W_OK | os.X_OK)]
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,0 +1,14 @@
+"""Whether a process is there; what dead ones left behind may be swept."""
+
+import os
+
+
+def alive(pid: int) -> bool:
+    """Whether there is a process of this id, also somebody else's; a zombie counts."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
