@@ -62,6 +62,12 @@ def wait() -> None:
         distributed.barrier()
 
 
+def add(values: Tensor) -> None:
+    """Give every member the sum of all members' values, in place."""
+    if size() > 1:
+        distributed.all_reduce(values)
+
+
 def average_gradients(weights: Iterable[nn.Parameter]) -> None:
     """Give every member the mean of all members' gradients."""
     if size() == 1:

@@ -95,7 +95,7 @@ def _encoded(path: Path, vae: AutoencoderTiny, painted: dataset.Pictures) -> Ten
 
 def _trained_unet(plan: Plan, vae: AutoencoderTiny, latents: Tensor) -> Networks:
     scenes = dataset.scenes(plan.pictures)
-    tokenizer = train_tokenizer(dataset.tokenizer_captions(scenes))
+    tokenizer = train_tokenizer(dataset.tokenizer_captions())
     text, unet = build_text(plan.shape, tokenizer), build_unet(plan.shape)
     warm = TextTrainer(text, tokenizer, scenes)
     train(warm, budget=plan.text, peak=TEXT_RATE, checkpoint=plan.work / "text.pt")
@@ -104,6 +104,7 @@ def _trained_unet(plan: Plan, vae: AutoencoderTiny, latents: Tensor) -> Networks
         text,
         tokenizer,
         latents,
+        torch.from_numpy(dataset.focus(scenes, latents.shape[-1])),
         lambda number, rng: dataset.training_caption(scenes[number], rng),
         scale=vae.config.scaling_factor,
     )

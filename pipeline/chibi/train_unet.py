@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from pipeline.chibi import together
+from pipeline.chibi.muon import Muon
 from pipeline.chibi.network import build_scheduler
 from pipeline.chibi.tokenizer import LENGTH
 
@@ -22,14 +23,14 @@ BATCH: Final = 16
 PEAK_RATE: Final = 1e-3
 DECAY: Final = 0.999
 SNR_CAP: Final = 5.0
-BEND: Final = 1.25
 
 
 class UnetTrainer:
     """Learns to predict `v` from noisy latents and captions, keeping an average of its weights.
 
-    `latents` are raw (unscaled) [n, channels, height, width]; `captions(number, rng)` says
-    picture `number` anew each time, and is empty now and then for guidance's sake.
+    `latents` are raw (unscaled) [n, channels, height, width] and `focus` says how much each of
+    their cells counts [n, height, width]; `captions(number, rng)` says picture `number` anew each
+    time, and is empty now and then for guidance's sake.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class UnetTrainer:
         text: CLIPTextModel,
         tokenizer: CLIPTokenizer,
         latents: Tensor,
+        focus: Tensor,
         captions: Callable[[int, random.Random], str],
         *,
         scale: float,
@@ -46,7 +48,8 @@ class UnetTrainer:
     ) -> None:
         self.unet, self.text, self._tokenizer = unet, text, tokenizer
         self.averages = copy.deepcopy(unet), copy.deepcopy(text)
-        self._latents, self._captions, self._scale = latents, captions, scale
+        self._latents, self._focus = latents, focus
+        self._captions, self._scale = captions, scale
         self._batch = together.share(batch)
         self._steps = 0
         self._seed = seed
@@ -54,20 +57,18 @@ class UnetTrainer:
         self._noises = DDPMScheduler.from_config(build_scheduler().config)
         alphas = self._noises.alphas_cumprod
         self._ratios = alphas / (1.0 - alphas)
-        weights = [*unet.parameters(), *text.parameters()]
-        self._optimizer = torch.optim.AdamW(weights, lr=PEAK_RATE, betas=(0.9, 0.99), eps=1e-8)
-        self._weights = weights
+        self._weights = [*unet.parameters(), *text.parameters()]
+        self._optimizer = Muon([unet, text])
 
     def step(self, rate: float, progress: float) -> dict[str, float]:
         """Learn from one batch; return its loss."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
         loss = self._loss()
-        self._optimizer.zero_grad(set_to_none=True)
+        for weight in self._weights:
+            weight.grad = None
         loss.backward()
         together.average_gradients(self._weights)
         length = nn.utils.clip_grad_norm_(self._weights, 1.0)
-        self._optimizer.step()
+        self._optimizer.step(rate)
         self._steps += 1
         self._average()
         return {"loss": float(loss.detach()), "gradient": float(length)}
@@ -105,7 +106,8 @@ class UnetTrainer:
         found = self.unet(
             noisy.to(memory_format=torch.channels_last), times, encoder_hidden_states=states
         ).sample
-        losses = (found - wanted).square().mean(dim=(1, 2, 3))
+        losses = (found - wanted).square().mean(dim=1)
+        losses = (losses * self._focus[chosen].to(torch.float32)).mean(dim=(1, 2))
         # The easiest times (hardly any noise) would otherwise outweigh those that decide.
         ratio = self._ratios[times]
         weighted: torch.Tensor = losses * ratio.clamp(max=SNR_CAP).add(1.0) / ratio.add(1.0)
@@ -145,7 +147,6 @@ def tokens_of(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
 
 
 def _times(count: int, generator: torch.Generator) -> Tensor:
-    # Spread evenly over the batch: the loss of a batch then hardly depends on luck. Bent upwards:
-    # what a picture shows is decided where noise is strong, so more is learned there.
+    # Spread evenly over the batch: the loss of a batch then hardly depends on luck.
     even = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-    return (1000 * (1.0 - (1.0 - even).pow(BEND))).long().clamp(0, 999)
+    return (1000 * even).long().clamp(0, 999)

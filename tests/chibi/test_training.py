@@ -40,7 +40,7 @@ TINY = Shape(
     picture_size=64,
 )
 SCENES = dataset.scenes(12)
-TOKENIZER = train_tokenizer(dataset.tokenizer_captions(SCENES))
+TOKENIZER = train_tokenizer(dataset.tokenizer_captions(len(SCENES)))
 
 
 def pictures() -> dataset.Pictures:
@@ -68,10 +68,19 @@ def unet_trainer() -> UnetTrainer:
         build_text(TINY, TOKENIZER),
         TOKENIZER,
         torch.randn(12, 4, 8, 8),
+        torch.from_numpy(dataset.focus(SCENES, 8)),
         say,
         scale=0.5,
         batch=2,
     )
+
+
+def test_a_cell_of_a_face_counts_more_than_one_of_the_background() -> None:
+    single = next(scene for scene in SCENES if len(scene.figures) == 1)
+    weights = dataset.focus([single], 32)[0]
+    assert weights[16, 16] == dataset.FACE
+    assert weights[0, 0] == weights[-1, -1] == 1
+    assert 0.05 < (weights > 1).mean() < 0.25
 
 
 # The scheduler's own code asks numpy for a copy in a way that torch has not caught up with.
