@@ -39,7 +39,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             print(f"{name} …", file=sys.stderr, flush=True)
-            rows += BENCHMARKS[name](Path(folder), device)
+            found = BENCHMARKS[name](Path(folder), device)
+            for row in found:
+                print(f"  {row.what}: {row.figure:.3g} {row.unit}", file=sys.stderr, flush=True)
+            rows += found
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, {device}, "
         f"Python {platform.python_version()}\n"

@@ -12,7 +12,7 @@ from pipeline.journal import JOURNAL_NAME, replay
 from tests.benchmarks.table import Row
 from tests.studio import Studio
 
-JOBS = 12
+JOBS = 9
 ROUNDS = 3
 
 
