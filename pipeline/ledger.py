@@ -1,7 +1,7 @@
 """The state and its journal, kept in step: fold in memory, make durable, and only then tell.
 
 Owns the journal's only pen. Never decides. Between `fold` and `commit` the state is ahead of the
-disk and nobody has been told; if the commit fails, the state is not to be used any more.
+disk and nobody has been told; until a commit has done, the state is not to be acted on.
 """
 
 import logging
@@ -43,7 +43,8 @@ class Ledger:
         """Make the folded events durable in one flush, then tell of them.
 
         Raises:
-            JournalFull, JournalFailed: none of them is on the disk; the run has to end.
+            JournalFull: none of them is on the disk, but the same commit may be tried again.
+            JournalFailed: none of them is on the disk; the run has to end.
         """
         if not self._batch:
             return

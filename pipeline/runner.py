@@ -19,20 +19,24 @@ from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.decide import decide, request, reused
 from pipeline.core.keys import shelf_file
-from pipeline.core.manifest import Project
-from pipeline.core.pending import claims, leftovers, pending, reusable, strays, wanted
+from pipeline.core.pending import claims, leftovers, pending, queue, reusable, strays, wanted
 from pipeline.core.resolved import Task
 from pipeline.core.state import State
 from pipeline.core.status import status
 from pipeline.errors import AnimeError
-from pipeline.journal import Journal
+from pipeline.journal import Journal, JournalFull
 from pipeline.ledger import Ledger
 from pipeline.parts import Inbox, Pool
+from pipeline.sight import Sight
 
 log = logging.getLogger(__name__)
 
 BATCH = 256
 """Most observations that are decided and flushed together."""
+TURN = 0.25
+"""Seconds after which a turn of handing out ends and the next looks around first."""
+AGAIN = 1.0
+"""Seconds between two tries to write where there was no room."""
 PATIENCE = 0.2
 """Seconds between two looks around when nothing wakes the loop; a signal waits no longer."""
 
@@ -65,11 +69,11 @@ class Runner:
         self._ledger = Ledger(journal=journal, state=state, audience=audience)
         self._complaints = Complaints(root)
         self._opening, self._once, self._grace = list(opening), once, grace
-        self._seen: dict[str, o.FileSeen] = {}
+        self._sight = Sight(root, inbox)
         self._touched: set[str] = set()
         self._painted = {key for key, job in state.jobs.items() if len(job.takes) > 1}
         self._busy: dict[str, Task] = {}
-        self._scanned = False
+        self._unrecorded: list[o.Report] = []
         self._stops = 0
         self._live = o.Live()
 
@@ -85,7 +89,8 @@ class Runner:
 
         Raises:
             NoWorkers: the model cannot be loaded.
-            JournalFull, JournalFailed: the journal cannot be written.
+            JournalFull: there was no room for the journal when the run was to end.
+            JournalFailed: the journal cannot be written.
         """
         deadline = None
         try:
@@ -111,8 +116,9 @@ class Runner:
         """One turn of the loop; `now` is monotonic seconds."""
         self._ledger.fold(self._opening)
         self._opening = []
-        self._pool.step(now)
+        # What the pool has heard comes before what it has waited for in vain.
         looks = self._look(now)
+        self._pool.step(now)
         for start in range(0, len(looks), BATCH):
             for look in looks[start : start + BATCH]:
                 self._ledger.fold(decide(self.state, look))
@@ -124,30 +130,25 @@ class Runner:
         self._tell()
 
     def _look(self, now: float) -> list[o.FileSeen | o.FileGone | o.Report]:
-        """All that is new: files first, and of those projects before what stands under them."""
-        files = sorted(self._inbox.step(now), key=_projects_first)
-        for seen in files:
-            if isinstance(seen, o.FileSeen):
-                self._seen[seen.file] = seen
-            else:
-                self._seen.pop(seen.file, None)
-            self._touched.add(seen.file)
-        reports = self._pool.poll()
-        for report in reports:
-            self._note(report)
-        if self._scanned or not self._inbox.scanned:
-            return [*files, *reports]
-        self._scanned = True
-        return [*self._gone_meanwhile(), *files, *reports]
+        """All that is new: files first, then what the workers did."""
+        files = self._sight.look(now, self.state)
+        self._touched |= {seen.file for seen in files}
+        return [*files, *self._reports()]
 
-    def _gone_meanwhile(self) -> list[o.FileGone]:
-        """Manifests that went away while nobody watched."""
-        known = self.state.files.keys() | self.state.rejected.keys()
-        return [
-            o.FileGone(file=file)
-            for file in sorted(known - self._seen.keys())
-            if _is_gone(self._root / file)
-        ]
+    def _reports(self) -> list[o.Report]:
+        """What the workers did, as far as it can be recorded now.
+
+        While the inbox is lost so is the journal: what was done is kept until it is back, and what
+        failed for want of the folder is simply still owed.
+        """
+        fresh = self._pool.poll()
+        for report in fresh:
+            self._note(report)
+        if self._inbox.lost:
+            self._unrecorded += [each for each in fresh if not isinstance(each, o.Failed)]
+            return []
+        kept, self._unrecorded = self._unrecorded, []
+        return [*kept, *fresh]
 
     def _note(self, report: o.Report) -> None:
         match report:
@@ -172,8 +173,8 @@ class Runner:
         while ledger.files:
             files, ledger.files = sorted(ledger.files), set()
             for file in files:
-                if file in self._seen:
-                    ledger.fold(decide(self.state, self._seen[file]))
+                if file in self._sight.seen:
+                    ledger.fold(decide(self.state, self._sight.seen[file]))
         jobs, ledger.jobs = sorted(ledger.jobs), set()
         for key in jobs:
             ledger.fold(request(self.state, self.state.jobs[key]))
@@ -184,12 +185,29 @@ class Runner:
             self._touched = set()
 
     def _commit(self) -> None:
-        try:
-            self._ledger.commit()
-        except AnimeError as error:
-            self._live = replace(self._live, journal_failed=error.message)
-            self._audience.changed(self._live)
-            raise
+        """Make durable what was decided, waiting for room where there is none.
+
+        Raises:
+            JournalFull: there is no room, and the run is to end.
+            JournalFailed: the journal cannot be written.
+        """
+        while True:
+            try:
+                self._ledger.commit()
+            except AnimeError as error:
+                self._say(replace(self._live, journal_failed=error.message))
+                if self._stops or self._once or not isinstance(error, JournalFull):
+                    raise
+                log.error("%s; trying again", error.message)
+                time.sleep(AGAIN)
+            else:
+                if self._live.journal_failed is not None:
+                    self._say(replace(self._live, journal_failed=None))
+                return
+
+    def _say(self, live: o.Live) -> None:
+        self._live = live
+        self._audience.changed(live)
 
     def _halt_unwanted(self) -> None:
         for task in self._busy.values():
@@ -198,10 +216,12 @@ class Runner:
 
     def _dispatch(self) -> None:
         """Give every free worker the next picture that is owed and was not drawn before."""
-        if self._stops or self._inbox.lost or self._inbox.git_works or not self._scanned:
+        if self._stops or self._inbox.lost or self._inbox.git_works or not self._sight.complete:
             return
         free = list(self._pool.free())
-        while free:
+        end = time.monotonic() + TURN
+        # Thousands of pictures that are there already are no reason to be deaf to a signal.
+        while free and not self._stops and time.monotonic() < end:
             busy = {claim for task in self._busy.values() for claim in claims(task)}
             tasks = pending(self.state, busy, 1)
             if not tasks:
@@ -228,6 +248,8 @@ class Runner:
 
     def _tidy(self) -> None:
         """Put pictures on the shelf that a finished take no longer has."""
+        if self._inbox.lost:
+            return
         painted, self._painted = sorted(self._painted), set()
         for key in painted:
             for take, image in strays(self.state.jobs[key]):
@@ -261,35 +283,16 @@ class Runner:
             return True
         if deadline is not None:
             return not self._busy or time.monotonic() > deadline
-        if not self._once or not self._scanned or self._busy or not self._inbox.quiet:
+        if not self._once or not self._sight.complete or self._busy or not self._inbox.quiet:
             return False
         return not pending(self.state, set(), 1)
 
     def _needs_a_person(self) -> bool:
+        """Whether anything is wrong, or still owed: a paused queue draws nothing by itself."""
         troubles = ("waiting", "failed", "quarantined")
-        return bool(self.state.rejected) or any(
+        return bool(self.state.rejected or queue(self.state)) or any(
             status(self.state, job) in troubles for job in self.state.jobs.values()
         )
-
-
-def _projects_first(seen: o.FileSeen | o.FileGone) -> tuple[int, int, str]:
-    """Files that are gone, then those with a project, from the inbox's root downwards."""
-    if isinstance(seen, o.FileGone):
-        order = 0
-    else:
-        order = 1 if any(isinstance(m, Project) for m in seen.manifests) else 2
-    return order, seen.file.count("/"), seen.file
-
-
-def _is_gone(path: Path) -> bool:
-    """Whether there is certainly no such file; one that cannot be looked at may be there."""
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _still(live: o.Live) -> o.Live:

@@ -1,114 +1,12 @@
 """The loop: what is dropped is drawn once, in order, and a restart goes on where it was."""
 
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable
 
 import msgspec
-import pytest
 
 from pipeline.core import events as e
-from pipeline.core.evolve import evolve
-from pipeline.core.observed import Live, Stepped
-from pipeline.core.resolved import Model
-from pipeline.core.state import State
-from pipeline.core.status import status
-from pipeline.inbox.watch import Inbox
-from pipeline.journal import JOURNAL_NAME, Journal, Line, replay
-from pipeline.runner import Runner
-from tests.fakes import FakePool
-
-MODEL = Model(name="fake", sha256="ab" * 32, width=64, height=64)
-JOB = "kind: job\nprompt: rain\n"
-
-
-class Watcher:
-    """An audience that remembers."""
-
-    def __init__(self) -> None:
-        self.events: list[e.Event] = []
-        self.ticks: list[Stepped] = []
-        self.lives: list[Live] = []
-
-    def recorded(self, line: Line, event: e.Event) -> None:
-        self.events.append(event)
-
-    def ticked(self, tick: Stepped) -> None:
-        self.ticks.append(tick)
-
-    def changed(self, live: Live) -> None:
-        self.lives.append(live)
-
-
-class Run:
-    """One run of the runner on a folder; closed as a kill would leave it."""
-
-    def __init__(
-        self, root: Path, *, once: bool = False, opening: tuple[e.Event, ...] = ()
-    ) -> None:
-        root.mkdir(exist_ok=True)
-        self.root = root
-        self.journal = Journal.open(root / ".pipeline", clock=lambda: datetime.now(UTC))
-        self.inbox = Inbox(root)
-        self.inbox.start()
-        self.pool = FakePool(root, wake=self.inbox.wake)
-        self.pool.start()
-        self.watcher = Watcher()
-        started = e.RunnerStarted(version="0", model=MODEL, workers=3, device="cpu", pid=1)
-        self.runner = Runner(
-            root=root, inbox=self.inbox, journal=self.journal, pool=self.pool,
-            state=fold(root), audience=self.watcher, opening=[started, *opening], once=once,
-        )  # fmt: skip
-
-    @property
-    def state(self) -> State:
-        return self.runner.state
-
-    def drop(self, file: str, text: str = JOB) -> None:
-        path = self.root / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.tmp")
-        part.write_text(text)
-        part.replace(path)
-
-    def until(self, done: Callable[[], bool], seconds: float = 20.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not done():
-            assert time.monotonic() < deadline, "it did not come to that"
-            self.inbox.wait(0.05)
-            self.runner.step(time.monotonic())
-
-    def status(self, key: str) -> str:
-        return status(self.state, self.state.jobs[key]) if key in self.state.jobs else ""
-
-    def close(self) -> None:
-        self.pool.kill()
-        self.inbox.stop()
-        self.journal.close()
-
-
-def fold(root: Path) -> State:
-    state = State()
-    for line in replay(root / ".pipeline" / JOURNAL_NAME):
-        evolve(state, line.seq, line.at, e.decode(line.raw))
-    return state
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
-    """Starts runs on one inbox, each after the one before is closed."""
-    runs: list[Run] = []
-
-    def starting(**options: bool | tuple[e.Event, ...]) -> Run:
-        for run in runs:
-            run.close()
-        runs.append(Run(tmp_path / "inbox", **options))  # type: ignore[arg-type]
-        return runs[-1]
-
-    yield starting
-    runs[-1].close()
+from tests.running import JOB, Run, fold
 
 
 def test_a_dropped_job_is_drawn_beside_its_manifest(start: Callable[..., Run]) -> None:
@@ -301,52 +199,3 @@ def test_what_a_kill_left_between_shelf_and_name_is_tidied_at_the_next_start(
     again = start()
     again.until(lambda: not (again.root / "rain.02.png").exists())
     assert (again.root / ".pipeline/takes/rain.take1.02.png").read_bytes() == second
-
-
-def test_a_paused_start_draws_nothing(start: Callable[..., Run]) -> None:
-    run = start(opening=(e.QueuePaused(reason="asked"),))
-    run.drop("rain.yaml")
-    run.until(lambda: run.status("rain") == "queued" and len(run.pool.free()) == 3)
-    run.runner.step(time.monotonic())
-    assert run.pool.submitted == []
-
-
-def test_a_lost_inbox_withdraws_nothing_and_hands_out_nothing(start: Callable[..., Run]) -> None:
-    """An unmounted folder is not a deletion."""
-    run = start()
-    run.drop("rain.yaml")
-    run.until(lambda: run.status("rain") == "done")
-    hidden = run.root.with_name("hidden")
-    run.root.rename(hidden)
-    run.until(lambda: bool(run.watcher.lives and run.watcher.lives[-1].inbox_lost))
-    assert run.status("rain") == "done"
-    hidden.rename(run.root)
-    run.until(lambda: run.watcher.lives[-1].inbox_lost is None)
-    assert run.status("rain") == "done"
-
-
-def test_once_ends_by_itself_and_says_whether_something_needs_a_person(
-    start: Callable[..., Run],
-) -> None:
-    run = start(once=True)
-    run.drop("rain.yaml")
-    assert run.runner.run() == 0
-    assert (run.root / "rain.01.png").is_file()
-    run.drop("bad.yaml", "kind: nothing\n")
-    again = start(once=True)
-    assert again.runner.run() == 1
-    shutil.rmtree(again.root / ".pipeline" / "takes", ignore_errors=True)
-
-
-def test_a_stop_lets_pictures_in_work_finish_and_hands_out_no_more(
-    start: Callable[..., Run],
-) -> None:
-    run = start()
-    run.pool.patient = True
-    run.drop("rain.yaml", JOB + "count: 5\n")
-    run.until(lambda: len(run.pool.submitted) == 3)
-    run.runner.stop()
-    run.pool.patient = False
-    assert run.runner.run() == 0
-    assert len(run.pool.submitted) == 3
-    assert run.state.finished == 3

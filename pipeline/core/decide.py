@@ -17,7 +17,7 @@ from pipeline.core.state import JobState, State, spec_that_draws
 BLAMED_DEATHS = 2
 """So many workers brought down by a job quarantine it."""
 UNEXPLAINED_DEATHS = 5
-"""So many deaths in a row that nothing explains, on one job without a picture, do so too."""
+"""So many deaths in a row that nothing explains, on one picture, do so too."""
 
 
 def decide(state: State, seen: o.FileSeen | o.FileGone | o.Report) -> list[e.Event]:
@@ -37,7 +37,7 @@ def decide(state: State, seen: o.FileSeen | o.FileGone | o.Report) -> list[e.Eve
             if not wanted(state, task):
                 return []
             paused = (
-                [e.QueuePaused(reason=f"the disk is full: {seen.error}", by="disk")]
+                [e.QueuePaused(reason=f"{seen.error}; make room, then restart", by="disk")]
                 if seen.kind == "disk_full" and state.paused is None
                 else []
             )
@@ -143,8 +143,10 @@ def _lost(state: State, seen: o.Lost) -> list[e.Event]:
     job = state.jobs[task.job]
     if seen.blamed and job.blamed + 1 >= BLAMED_DEATHS:
         why = f"brought its worker down {job.blamed + 1} times; the last time: {seen.detail}"
-    elif not seen.blamed and job.unexplained + 1 >= UNEXPLAINED_DEATHS:
-        why = f"its worker died {job.unexplained + 1} times in a row without a picture"
+    elif not seen.blamed and (deaths := job.unexplained.get(task.index, 0) + 1) >= (
+        UNEXPLAINED_DEATHS
+    ):
+        why = f"its worker died {deaths} times in a row without picture {task.index}"
     else:
         return [lost]
     return [lost, e.JobQuarantined(job=task.job, reason=why)]

@@ -58,7 +58,9 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             change_job(state, event.job, cancelled=True)
             in_last_take(state, event.job, at_rest)
         case e.JobRetried():
-            change_job(state, event.job, cancelled=False, quarantined=None, blamed=0, unexplained=0)
+            change_job(
+                state, event.job, cancelled=False, quarantined=None, blamed=0, unexplained={}
+            )
             in_last_take(state, event.job, lambda take: replace(take, failed={}))
         case e.QueuePaused():
             state.paused, state.paused_by = event.reason, event.by

@@ -74,7 +74,8 @@ class JobState(Struct, frozen=True, kw_only=True):
     """A job and all that became of it; `order` is the seq of its first submission.
 
     `held` and `priority` are what a command said, in force until the manifest's own field changes.
-    `blamed` counts deaths of workers by its doing, `unexplained` others in a row without a picture.
+    `blamed` counts deaths of workers by its doing; `unexplained` counts, by picture, others in a
+    row without that picture.
     """
 
     key: str
@@ -90,7 +91,7 @@ class JobState(Struct, frozen=True, kw_only=True):
     priority: int | None = None
     quarantined: str | None = None
     blamed: int = 0
-    unexplained: int = 0
+    unexplained: dict[int, int] = {}
 
     @property
     def on_hold(self) -> bool:

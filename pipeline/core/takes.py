@@ -71,8 +71,11 @@ def draw(state: State, at: str, event: _Drawing) -> None:
             if lost is None or number is None or cell is None or lost not in state.jobs:
                 return
             job = state.jobs[lost]
-            counter = "blamed" if event.blamed else "unexplained"
-            change_job(state, lost, **{counter: getattr(job, counter) + 1})
+            if event.blamed:
+                change_job(state, lost, blamed=job.blamed + 1)
+            else:
+                deaths = {**job.unexplained, cell: job.unexplained.get(cell, 0) + 1}
+                change_job(state, lost, unexplained=deaths)
             _in_take(
                 state, lost, number,
                 lambda take: replace(take, started=_less(take.started, cell)),
@@ -110,8 +113,9 @@ def _finish(state: State, key: str, number: int, image: Image) -> None:
     take = next(take for take in job.takes if take.number == number)
     state.drawn[f"{take.digest}:{image.seed}"] = Drawn(file=image.file, sha256=image.sha256)
     state.finished += 1
-    if job.unexplained:
-        change_job(state, key, unexplained=0)
+    if image.index in job.unexplained:
+        deaths = {n: count for n, count in job.unexplained.items() if n != image.index}
+        change_job(state, key, unexplained=deaths)
 
 
 def _shelve(state: State, event: e.ImageShelved) -> None:

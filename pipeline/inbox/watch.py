@@ -6,6 +6,7 @@ Time is an argument, in seconds that only grow, except in `wait`.
 """
 
 import hashlib
+import os
 from pathlib import Path
 
 from msgspec import Struct
@@ -74,7 +75,7 @@ class Inbox:
     def quiet(self) -> bool:
         """Whether nothing is under way: no hint untold, no file that settles or may be gone, git
         not at work."""
-        waiting = self._unsettled or self._missing or self._locked_since is not None
+        waiting = self._unsettled or self._missing or self._git_at_work
         return not waiting and self._pending == Hinted() and not self._hints.waiting
 
     @property
@@ -151,7 +152,8 @@ class Inbox:
 
     def _holds_git(self, now: float) -> bool:
         """Whether git is changing the inbox at this moment: half a checkout is no state to show."""
-        if not any(lock.exists() for lock in self._locks):
+        # Path.exists raises where a folder above may not be looked into.
+        if not any(os.path.exists(lock) for lock in self._locks):
             self._locked_since = None
             return False
         if self._locked_since is None:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from pipeline import __version__
 from pipeline.core.observed import Live
+from pipeline.core.state import State
 from pipeline.server.board import Board
 from pipeline.server.view import LiveView, WorkerView
 
@@ -45,9 +46,10 @@ class Health(Struct, frozen=True, kw_only=True):
     version: str
 
 
-def status_of(live: Live) -> Status:
+def status_of(live: Live, state: State) -> Status:
     """What hurts most: degraded, then draining, then starting."""
-    if live.inbox_lost is not None or live.journal_failed is not None:
+    full = state.paused_by == "disk"
+    if live.inbox_lost is not None or live.journal_failed is not None or full:
         return "degraded"
     if live.draining:
         return "draining"
@@ -58,7 +60,7 @@ def health(board: Board, live: Live, shown: LiveView) -> Health:
     """How the program is; `shown` is `live` as the page sees it."""
     state = board.state
     return Health(
-        status=status_of(live),
+        status=status_of(live, state),
         model_preloaded=live.model_preloaded,
         queue_size=len(board.queue()),
         projects=len(state.projects),

@@ -180,6 +180,19 @@ def test_unexplained_deaths_quarantine_only_after_five_without_a_picture() -> No
     assert production.tasks() == []
 
 
+def test_deaths_that_nothing_explains_count_for_each_picture_by_itself() -> None:
+    """One death of the keeper takes all workers along, and they may draw for one job."""
+    production = Production()
+    production.drop("a.yaml", "kind: job\nprompt: x\ncount: 3\n")
+    tasks = production.tasks()
+    for _ in range(2):
+        for task in tasks:
+            production.observe(
+                o.Lost(worker="w", pid=9, cause="killed", detail="9", blamed=False, task=task)
+            )
+    assert production.tasks() == tasks
+
+
 def test_a_failed_picture_is_not_drawn_again_by_itself() -> None:
     production = neon()
     (task,) = production.tasks()

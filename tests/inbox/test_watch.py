@@ -293,6 +293,7 @@ def test_while_git_works_nothing_is_told(inbox: Inbox, root: Path) -> None:
     lock.touch()
     (root / "a.yaml").write_text(JOB)
     assert quiet(inbox, T + 100) == quiet(inbox, T + 101) == []
+    assert not inbox.quiet
     (root / "b.yaml").write_text(JOB)
     lock.unlink()
     assert sorted(quiet(inbox, T + 102)) == ["a.yaml", "b.yaml"]

@@ -1,0 +1,66 @@
+"""The inbox as it was last seen: what changed, in the order in which it is to be decided.
+
+Owns what each file said last, and what went away while nobody watched. Never decides.
+"""
+
+from pathlib import Path
+
+from pipeline.core import observed as o
+from pipeline.core.manifest import Project
+from pipeline.core.state import State
+from pipeline.parts import Inbox
+
+
+class Sight:
+    """`seen` has what each manifest said when it was last looked at; `complete` says whether
+    everything has been looked at once."""
+
+    def __init__(self, root: Path, inbox: Inbox) -> None:
+        self.seen: dict[str, o.FileSeen] = {}
+        self.complete = False
+        self._root, self._inbox = root, inbox
+
+    def look(self, now: float, state: State) -> list[o.FileSeen | o.FileGone]:
+        """What changed: files that are gone, then projects before what stands under them.
+
+        When everything has been looked at for the first time, what `state` knows and nobody found
+        is gone too.
+        """
+        files = sorted(self._inbox.step(now), key=_order)
+        for file in files:
+            if isinstance(file, o.FileSeen):
+                self.seen[file.file] = file
+            else:
+                self.seen.pop(file.file, None)
+        if self.complete or not self._inbox.scanned:
+            return files
+        self.complete = True
+        return [*self._gone_meanwhile(state), *files]
+
+    def _gone_meanwhile(self, state: State) -> list[o.FileGone]:
+        known = state.files.keys() | state.rejected.keys()
+        return [
+            o.FileGone(file=file)
+            for file in sorted(known - self.seen.keys())
+            if _is_gone(self._root / file)
+        ]
+
+
+def _order(seen: o.FileSeen | o.FileGone) -> tuple[int, int, str]:
+    """Files that are gone, then those with a project, from the inbox's root downwards."""
+    if isinstance(seen, o.FileGone):
+        order = 0
+    else:
+        order = 1 if any(isinstance(m, Project) for m in seen.manifests) else 2
+    return order, seen.file.count("/"), seen.file
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether there is certainly no such file; one that cannot be looked at may be there."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
