@@ -4,10 +4,11 @@ import os
 
 
 def alive(pid: int) -> bool:
-    """Whether there is a process of this id, also somebody else's; a zombie counts."""
+    """Whether there is a process of this id, also somebody else's; a zombie counts. An id that no
+    process can have, as a file's name may say, is nobody's."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

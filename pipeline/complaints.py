@@ -46,19 +46,19 @@ class Complaints:
     def refresh(self, state: State, files: Iterable[str]) -> None:
         """Make the error files of these manifests say what is true now."""
         for file in sorted(files):
-            problems = list(state.rejected.get(file, ()))
-            if any(name.startswith("job ") for name in state.files.get(file, ())):
-                problems += self._waiting(state, file)
+            problems = state.rejected.get(file, ())
+            waits = self._waiting(state, file)
             try:
-                if problems:
-                    write_report(self._root, file, problems)
+                if problems or waits:
+                    write_report(self._root, file, problems, waits)
                 else:
                     clear_report(self._root, file)
             except OSError as error:
                 log.warning("%s: its error file cannot be kept: %s", file, error.strerror)
 
     def _waiting(self, state: State, file: str) -> list[Problem]:
-        names = [n.removeprefix("job ") for n in state.files[file] if n.startswith("job ")]
+        declared = state.files.get(file, ())
+        names = [n.removeprefix("job ") for n in declared if n.startswith("job ")]
         if not any(waits_for(state, state.jobs[name]) for name in names):
             return []
         try:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
@@ -62,6 +63,16 @@ def describe(folder: Path, cache: Path | None = None) -> Model:
         width=width * factor,
         height=height * factor,
     )
+
+
+def confirm(folder: Path, sha256: str, cache: Path | None = None) -> None:
+    """Whether this still is the model of that `sha256`; `cache` as for `describe`.
+
+    Raises:
+        ModelError: as `check`, or it is another one by now.
+    """
+    if describe(folder, cache).sha256 != sha256:
+        raise ModelError(f"model {folder} has changed since the run began", "start again")
 
 
 def _name(folder: Path) -> str:
@@ -190,23 +201,28 @@ class _Hashes:
         if cache is not None and cache.is_file():
             try:
                 self._known = msgspec.json.decode(cache.read_bytes(), type=dict[str, list[Any]])
-            except msgspec.MsgspecError:
+            except (OSError, msgspec.MsgspecError):
                 self._fresh = True
 
     def of(self, file: Path) -> str:
         now = file.stat()
+        # Resolved, since model hubs keep their files elsewhere and link to them.
         key, mark = str(file.resolve()), [now.st_size, now.st_mtime_ns]
         known = self._known.get(key)
         if known is not None and known[:2] == mark and len(known) == 3:
             return str(known[2])
-        self._known[key] = [*mark, sha256_of(file)]
+        self._known[key] = [*mark, sha256_of(Path(key))]
         self._fresh = True
         return str(self._known[key][2])
 
     def save(self) -> None:
         if self._cache is None or not self._fresh:
             return
-        self._cache.parent.mkdir(parents=True, exist_ok=True)
         part = self._cache.with_name(f".{self._cache.name}.{os.getpid()}.part")
-        part.write_bytes(msgspec.json.encode(self._known))
-        os.replace(part, self._cache)
+        # A cache that cannot be written, as on a full disk, only costs time.
+        with suppress(OSError):
+            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(msgspec.json.encode(self._known))
+            os.replace(part, self._cache)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -5,29 +5,22 @@ never overwrites a file that the program did not draw or that someone has retouc
 """
 
 import contextlib
-import errno
-import fcntl
 import hashlib
 import os
 import re
-import shutil
-import stat
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from msgspec import Struct
 
+from pipeline import disk
 from pipeline.alive import alive
 from pipeline.core.keys import picture_file
 from pipeline.core.resolved import Task
 from pipeline.errors import AnimeError
 
 _PART = re.compile(r"^\.anime-(\d+)-\d+\.part$")
-_FICLONE = 0x40049409
-"""ioctl of Linux that makes a file share another's blocks (linux/fs.h)."""
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 _LAST_ATTEMPT = 1000
 
 
@@ -81,13 +74,15 @@ def reuse(root: Path, source: str, sha256: str, task: Task, is_ours: Predicate =
         PictureError: as `place`, or the source is gone or no longer has this `sha256`.
     """
     target = _inside(root, task.file)
-    if target.is_file() and sha256_of(target) == sha256:
-        # It moved along with its manifest.
+    if disk.is_plain(target) and sha256_of(target) == sha256:
+        # It moved along with its manifest, and whoever moved it need not have flushed it.
+        disk.sync(target)
+        disk.sync_folder(target.parent)
         return Placed(file=task.file, sha256=sha256, shelved=_shelved(root, task))
     part = _part(root, task.file)
     with _removed(part):
         try:
-            _copy(_inside(root, source), part)
+            disk.copy(_inside(root, source), part)
         except FileNotFoundError:
             raise PictureError(f"{source} is gone", "it has to be drawn again") from None
         if sha256_of(part) != sha256:
@@ -119,8 +114,12 @@ def remove(root: Path, file: str, sha256: str) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """sha256 of a file's bytes, 64 hex digits."""
-    with open(path, "rb") as stream:
+    """sha256 of a plain file's bytes, 64 hex digits; never waits and follows no link.
+
+    Raises:
+        OSError: there is none.
+    """
+    with disk.open_plain(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -135,8 +134,10 @@ def sweep(root: Path) -> int:
         for name in names:
             match = _PART.match(name)
             if match and not alive(int(match[1])):
-                (Path(folder) / name).unlink(missing_ok=True)
-                swept += 1
+                # One that stands where we may not write stays.
+                with contextlib.suppress(OSError):
+                    (Path(folder) / name).unlink()
+                    swept += 1
     return swept
 
 
@@ -144,7 +145,7 @@ def _settle(root: Path, task: Task, part: Path, sha256: str, is_ours: Predicate)
     for file in _names(task):
         target = _inside(root, file)
         if _take(root, task, part, target, sha256, is_ours):
-            _sync_folder(target.parent)
+            disk.sync_folder(target.parent)
             return Placed(file=file, sha256=sha256, shelved=_shelved(root, task))
     raise PictureError(
         f"{task.file}: {_LAST_ATTEMPT} names for it are taken by other files",
@@ -164,33 +165,19 @@ def _take(
     root: Path, task: Task, part: Path, target: Path, sha256: str, is_ours: Predicate
 ) -> bool:
     """Make `part` stand as `target` if it may; says whether the picture now stands there."""
-    if _into_free(part, target):
+    if disk.move_if_free(part, target):
         return True
-    if not stat.S_ISREG(target.lstat().st_mode):
+    if not disk.is_plain(target):
         return False
     there = sha256_of(target)
     if there == sha256:
+        disk.sync(target)
         return True
     if task.replaces is not None and there == task.replaces:
         _shelve(root, task.shelf, target, there)
     elif not is_ours(target):
         return False
     os.replace(part, target)
-    return True
-
-
-def _into_free(part: Path, target: Path) -> bool:
-    """Give `part` the name `target` unless there is something: a link never overwrites."""
-    try:
-        os.link(part, target)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if os.path.lexists(target):
-            return False
-        os.replace(part, target)
     return True
 
 
@@ -202,28 +189,18 @@ def _shelve(root: Path, name: str | None, target: Path, sha256: str) -> None:
     shelf = _inside(root, name)
     if not _into_free_copy(target, shelf) and sha256_of(shelf) != sha256:
         raise PictureError(f"{name}: another file stands there", "move it elsewhere")
-    _sync_folder(shelf.parent)
+    disk.sync_folder(shelf.parent)
 
 
 def _into_free_copy(source: Path, target: Path) -> bool:
-    if _linked(source, target):
+    if disk.link(source, target):
         return True
     if os.path.lexists(target):
         return False
     part = target.with_name(_part_name())
     with _removed(part):
-        _copy(source, part)
-        return _into_free(part, target)
-
-
-def _linked(source: Path, target: Path) -> bool:
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in _NO_LINKS | {errno.EEXIST}:
-            raise
-        return False
-    return True
+        disk.copy(source, part)
+        return disk.move_if_free(part, target)
 
 
 def _shelved(root: Path, task: Task) -> bool:
@@ -231,25 +208,7 @@ def _shelved(root: Path, task: Task) -> bool:
     if task.replaces is None or task.shelf is None:
         return False
     shelf = root / task.shelf
-    return shelf.is_file() and sha256_of(shelf) == task.replaces
-
-
-def _copy(source: Path, target: Path) -> None:
-    with open(source, "rb") as read, open(target, "wb") as write:
-        if not _cloned(read.fileno(), write.fileno()):
-            shutil.copyfileobj(read, write)
-            write.flush()
-        os.fsync(write.fileno())
-
-
-def _cloned(source: int, target: int) -> bool:
-    if sys.platform != "linux":
-        return False
-    try:
-        fcntl.ioctl(target, _FICLONE, source)
-    except OSError:
-        return False
-    return True
+    return disk.is_plain(shelf) and sha256_of(shelf) == task.replaces
 
 
 def _inside(root: Path, file: str) -> Path:
@@ -293,12 +252,4 @@ def _make_folder(folder: Path, root: Path) -> None:
         raise PictureError(f"{root} is gone", "bring the folder back")
     _make_folder(folder.parent, root)
     folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    disk.sync_folder(folder.parent)

@@ -111,9 +111,10 @@ class Halted(Frame, frozen=True):
 
 
 class Recycle(Frame, frozen=True):
-    """Runner to keeper: kill this worker and start another in its place."""
+    """Runner to keeper: kill this worker and start another in its place, unless one is there."""
 
     worker: str
+    pid: int
 
 
 class End(Frame, frozen=True):

@@ -19,6 +19,7 @@ from pipeline.core.state import State
 from pipeline.history import PRIVATE, inbox_at, journal_path, restore
 from pipeline.inbox.watch import Inbox
 from pipeline.journal import Journal
+from pipeline.limits import allow_open_files
 from pipeline.model import describe
 from pipeline.pool import WorkerPool
 from pipeline.runner import Runner
@@ -45,12 +46,14 @@ def produce(
             then nothing of the run is left behind.
     """
     root = inbox_at(settings.inbox).resolve()
+    allow_open_files()
     with ExitStack() as ending:
         journal = ending.enter_context(Journal.open(root / PRIVATE, clock=_now))
         if journal.cut is not None:
             cut = journal.cut
             note("cut", f"a torn end of the journal ({cut.size} bytes), kept as {cut.saved}")
-        model = describe(settings.model, root / PRIVATE / "cache" / "model-hashes.json")
+        hashes = root / PRIVATE / "cache" / "model-hashes.json"
+        model = describe(settings.model, hashes)
         state = restore(root)
         pictures.sweep(root)
         audiences: list[Audience] = [audience]
@@ -65,7 +68,7 @@ def produce(
         )  # fmt: skip
         pool = WorkerPool(
             root, settings.model, workers=settings.workers, device=settings.device,
-            threads=settings.threads, wake=inbox.wake,
+            threads=settings.threads, wake=inbox.wake, sha256=model.sha256, hashes=hashes,
         )  # fmt: skip
         runner = Runner(
             root=root, inbox=inbox, journal=journal, pool=pool, state=state,

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pipeline.model import ModelError, check, describe, variant
+from pipeline.model import ModelError, check, confirm, describe, variant
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
@@ -74,6 +74,37 @@ def test_what_was_hashed_is_remembered_until_it_changes(model: Path, tmp_path: P
     assert describe(model, cache).sha256 != before.sha256
     cache.write_text("not JSON")
     assert describe(model, cache).sha256 == describe(model).sha256
+
+
+def test_a_model_that_was_changed_is_not_the_one_that_a_run_began_with(
+    model: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache/hashes.json"
+    began = describe(model, cache).sha256
+    confirm(model, began, cache)
+    file = model / WEIGHTS
+    file.write_bytes(file.read_bytes()[:-4] + b"5678")
+    with pytest.raises(ModelError, match="has changed since the run began"):
+        confirm(model, began, cache)
+    confirm(model, describe(model).sha256, cache)
+
+
+def test_files_that_are_links_are_hashed_as_what_they_link_to(model: Path, tmp_path: Path) -> None:
+    """As model hubs keep them."""
+    before = describe(model)
+    file = model / WEIGHTS
+    file.rename(tmp_path / "blob")
+    file.symlink_to(tmp_path / "blob")
+    assert describe(model) == before
+
+
+def test_a_cache_that_cannot_be_had_is_done_without(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert describe(model, tmp_path / "file/hashes.json") == describe(model)
+    folder = tmp_path / "hashes.json"
+    folder.mkdir()
+    assert describe(model, folder) == describe(model)
+    assert sorted(os.listdir(tmp_path)) == ["chibi", "file", "hashes.json"]
 
 
 def _lfs(model: Path) -> None:

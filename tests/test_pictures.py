@@ -10,10 +10,23 @@ from msgspec.structs import replace
 
 from pipeline.core.keys import shelf_file
 from pipeline.core.resolved import Task
-from pipeline.pictures import PictureError, Placed, place, reuse, sha256_of, sweep
+from pipeline.pictures import PictureError, Placed, place, remove, reuse, sha256_of, shelve, sweep
 from tests.render.conftest import task
 
 NEW, OLD, FOREIGN = b"the new picture", b"the older take", b"a drawing of somebody's own"
+
+
+# As somebody who may write nothing there, whoever runs the test.
+_SWEEP = """
+import os, sys
+from pathlib import Path
+from pipeline.pictures import sweep
+os.chdir(sys.argv[1])
+os.chmod(".", 0o555)
+if os.getuid() == 0:
+    os.setuid(65534)
+print(os.listdir("."), sweep(Path(".")))
+"""
 
 
 @pytest.fixture
@@ -129,6 +142,43 @@ def test_a_source_that_was_changed_is_not_reused(
     assert os.listdir(tmp_path / "show") == []
 
 
+def test_a_picture_that_moved_along_is_left_where_it_is(tmp_path: Path, wanted: Task) -> None:
+    there = tmp_path / wanted.file
+    there.write_bytes(OLD)
+    before = there.stat().st_ino
+    assert reuse(tmp_path, "gone.png", sha256_of(there), wanted).file == wanted.file
+    assert there.stat().st_ino == before
+
+
+def test_reuse_takes_no_link_for_the_picture_that_it_leads_to(tmp_path: Path, wanted: Task) -> None:
+    source = tmp_path / "older.png"
+    source.write_bytes(OLD)
+    (tmp_path / wanted.file).symlink_to(source)
+    sha256 = sha256_of(source)
+    assert reuse(tmp_path, "older.png", sha256, wanted).file == "show/rooftop.01-2.png"
+    (tmp_path / "link.png").symlink_to(source)
+    with pytest.raises(OSError, match=r"link\.png"):
+        reuse(tmp_path, "link.png", sha256, task("show/other"))
+
+
+@pytest.mark.timeout(20)
+def test_nobody_waits_for_a_pipe_that_stands_where_a_picture_was(
+    tmp_path: Path, wanted: Task
+) -> None:
+    source = tmp_path / "older.png"
+    source.write_bytes(OLD)
+    sha256 = sha256_of(source)
+    os.mkfifo(tmp_path / wanted.file)
+    with pytest.raises(OSError, match="no plain file"):
+        sha256_of(tmp_path / wanted.file)
+    assert not shelve(tmp_path, wanted.file, sha256, "shelf.png")
+    remove(tmp_path, wanted.file, sha256)
+    assert reuse(tmp_path, "older.png", sha256, wanted).file == "show/rooftop.01-2.png"
+    with pytest.raises(OSError, match="no plain file"):
+        reuse(tmp_path, wanted.file, sha256, task("show/other"))
+    assert sorted(os.listdir(tmp_path / "show")) == ["rooftop.01-2.png", "rooftop.01.png"]
+
+
 def test_a_name_as_long_as_names_may_be(tmp_path: Path) -> None:
     wanted = task("n" * 248)
     assert len(wanted.file) == 255
@@ -143,13 +193,24 @@ def test_what_the_dead_left_unfinished_is_swept(tmp_path: Path) -> None:
         text=True,
     ).stdout.strip()
     (tmp_path / "show").mkdir()
-    for name in (f".anime-{dead}-1.part", f".anime-{os.getpid()}-1.part", ".anime-x.part"):
+    nobodys = f".anime-{'9' * 20}-1.part"  # A number that no process can have.
+    for name in (f".anime-{dead}-1.part", f".anime-{os.getpid()}-1.part", ".anime-x.part", nobodys):
         (tmp_path / "show" / name).touch()
-    assert sweep(tmp_path) == 1
+    assert sweep(tmp_path) == 2
     assert sorted(os.listdir(tmp_path / "show")) == [
         f".anime-{os.getpid()}-1.part",
         ".anime-x.part",
     ]
+
+
+def test_what_cannot_be_swept_stays(tmp_path: Path) -> None:
+    name = f".anime-{'9' * 20}-1.part"
+    (tmp_path / name).touch()
+    told = subprocess.run(
+        [sys.executable, "-c", _SWEEP, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == f"['{name}'] 0\n"
+    assert os.listdir(tmp_path) == [name]
 
 
 def _second_take(root: Path, first: Task) -> Task:

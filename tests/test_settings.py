@@ -55,6 +55,7 @@ def test_the_origin_names_the_place(tmp_path: Path) -> None:
 
 
 def test_words_are_read(tmp_path: Path) -> None:
+    assert not settle(tmp_path, POLLING="yes", polling=False).polling
     found = settle(tmp_path, "grace = 5\n", POLLING="yes", on_start="paused", HOST="::1")
     assert (found.grace, found.polling, found.on_start, found.host) == (5.0, True, "paused", "::1")
     assert settle(tmp_path, "polling = true\non-start = 'paused'\n").polling
@@ -75,6 +76,10 @@ def test_which_inbox(tmp_path: Path) -> None:
     )
     (tmp_path / ".pipeline").mkdir()
     assert gather({}, environ={}, cwd=tmp_path).inbox == tmp_path
+    (tmp_path / "show" / "inbox").mkdir(parents=True)
+    assert gather({}, environ={}, cwd=tmp_path / "show").inbox == tmp_path
+    (tmp_path / "show" / "anime.toml").touch()
+    assert gather({}, environ={}, cwd=tmp_path / "show" / "inbox").inbox == tmp_path / "show"
     fixed = gather({}, environ={"ANIME_INBOX": "c"}, cwd=tmp_path, inbox=tmp_path / "demo")
     assert fixed.inbox == tmp_path / "demo"
 
@@ -130,8 +135,9 @@ def test_a_file_that_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "anime.toml").mkdir()
-    with pytest.raises(SettingsError, match=r"anime.toml: it cannot be read: Is a directory"):
+    with pytest.raises(SettingsError, match=r"it cannot be read: Is a directory") as caught:
         gather({"inbox": "."}, environ={}, cwd=tmp_path)
+    assert caught.value.hint == "check its permissions and its owner"
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "anime.toml").write_bytes(b"\nworkers = '\xff'\n")
     with pytest.raises(SettingsError, match=r"anime.toml:2: it is not UTF-8"):

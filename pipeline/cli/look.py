@@ -29,7 +29,7 @@ def check(paths: tuple[Path, ...], inbox: str | None, as_json: bool) -> int:
     from pipeline.commands import checking
 
     root = options.settings({"inbox": inbox}).inbox if paths else options.inbox_of(inbox)
-    found = checking.check([path.absolute() for path in paths] or [root], root)
+    found = checking.check([options.absolute(path) for path in paths] or [root], root)
     for line in checking.report(found, Path.cwd(), as_json=as_json):
         click.echo(line)
     return 1 if any(each.problems for each in found) else 0

@@ -22,7 +22,7 @@ def init(folder: Path | None) -> None:
     """
     from pipeline.commands.scaffold import init as make
 
-    place = folder.absolute() if folder is not None else options.settings({}).inbox
+    place = options.absolute(folder) if folder is not None else options.settings({}).inbox
     for file in make(place):
         click.echo(os.path.relpath(file))
     click.echo(f"the inbox is ready: anime run --inbox {os.path.relpath(place)}")

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-inbox = click.option("--inbox", metavar="FOLDER", help="The folder of manifests.  [./inbox]")
+inbox = click.option(
+    "--inbox", metavar="FOLDER", help="The folder of manifests.  [the one around you, else ./inbox]"
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
 
 
@@ -22,7 +24,9 @@ def running(function: Callable[..., Any]) -> Callable[..., Any]:
     options: list[Decorator] = [
         click.option("--workers", metavar="N", help="Processes that draw.  [3]"),
         click.option("--device", metavar="WHICH", help="auto, cpu or cuda.  [auto]"),
-        click.option("--threads", metavar="N", help="CPU threads of each worker.  [all cores]"),
+        click.option(
+            "--threads", metavar="N", help="CPU threads of each worker.  [the cores, shared out]"
+        ),
         click.option("--model", metavar="FOLDER", help="A diffusers folder.  [the bundled one]"),
         click.option("--host", metavar="ADDRESS", help="Where the page listens.  [127.0.0.1]"),
         click.option("--port", metavar="PORT", help="The page's port; 0 takes a free one.  [8328]"),
@@ -30,6 +34,11 @@ def running(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def absolute(path: Path) -> Path:
+    """The path in full and without `..`, so that it can be compared with the inbox."""
+    return Path(os.path.abspath(path))
 
 
 def inbox_of(flag: str | None) -> Path:

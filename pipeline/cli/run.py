@@ -14,7 +14,7 @@ from pipeline.cli import options
 @click.option("--once", is_flag=True, help="Draw all that is owed, without the page, and end.")
 @click.option("--on-start", metavar="HOW", help="run, or paused.  [run]")
 @click.option("--grace", metavar="SECONDS", help="A stop waits so long for pictures.  [60]")
-@click.option("--polling", is_flag=True, default=None, help="Look instead of waiting for hints.")
+@click.option("--polling/--no-polling", default=None, help="Look instead of waiting for hints.")
 def run(once: bool, **flags: object) -> int:
     """Watch the inbox, draw what is owed, and serve the page.
 
@@ -56,8 +56,13 @@ def demo(keep: bool, folder: Path | None, examples: Path | None, **flags: object
     from pipeline.commands.demo import demo as draw
     from pipeline.terminal import Terminal
 
-    place = FOLDER if folder is None else folder.absolute()
-    prepare(place, EXAMPLES if examples is None else examples.absolute())
+    place = FOLDER if folder is None else options.absolute(folder)
+    source = EXAMPLES if examples is None else options.absolute(examples)
+    # Nobody could start the queue of a demo that a setting of theirs begins paused.
+    flags["on_start"] = "run"
+    # What is wrong is said before the last demo is taken away.
+    options.settings(flags, fixed=source)
+    prepare(place, source)
     settings = options.settings(flags, fixed=place)
     terminal = Terminal(sys.stdout)
     with terminal.hearing():

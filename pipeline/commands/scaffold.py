@@ -8,12 +8,13 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import ClassVar
 
+from pipeline.commands.placing import Place, home_of, place_of
 from pipeline.core.keys import character_key, slug
 from pipeline.core.state import State
 from pipeline.core.styles import PRESETS
 from pipeline.errors import AnimeError
-from pipeline.inbox.nearest import nearest
 from pipeline.settings import INBOX_FILE
 
 _STYLES = ", ".join(PRESETS)
@@ -42,6 +43,7 @@ GITIGNORE = """\
 *.[0-9][0-9].png
 *.[0-9][0-9]-[0-9]*.png
 *.[0-9][0-9][0-9].png
+*.[0-9][0-9][0-9]-[0-9]*.png
 """
 
 SETTINGS = """\
@@ -66,14 +68,20 @@ style: fantasy
 
 
 class CannotWrite(AnimeError):
-    """A file of that name is there, or cannot be made."""
+    """A file of that name, or what it would declare, is there already."""
+
+
+class DiskRefuses(AnimeError):
+    """A file or folder cannot be made."""
+
+    exit_code: ClassVar[int] = 3
 
 
 def init(folder: Path) -> list[Path]:
     """Make an inbox of a folder, which may exist; returns the files that were made.
 
     Raises:
-        CannotWrite: the folder or a file in it cannot be made.
+        DiskRefuses: the folder or a file in it cannot be made.
     """
     texts = {"README.md": README, ".gitignore": GITIGNORE, INBOX_FILE: SETTINGS}
     try:
@@ -81,7 +89,7 @@ def init(folder: Path) -> list[Path]:
         if not any(folder.rglob("*.yaml")):
             texts["hello.yaml"] = HELLO
     except OSError as error:
-        raise CannotWrite(f"{folder} cannot be made: {error.strerror or error}") from error
+        raise DiskRefuses(f"{folder} cannot be made: {error.strerror or error}") from error
     missing = [name for name in texts if not os.path.lexists(folder / name)]
     for name in missing:
         write(folder / name, texts[name])
@@ -92,7 +100,8 @@ def write(file: Path, text: str) -> None:
     """Write a new file, with its folders.
 
     Raises:
-        CannotWrite: something of that name is there, or the disk refuses.
+        CannotWrite: something of that name is there.
+        DiskRefuses: it cannot be made.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +110,7 @@ def write(file: Path, text: str) -> None:
     except FileExistsError:
         raise CannotWrite(f"{file} is there already", "take another name") from None
     except OSError as error:
-        raise CannotWrite(f"{file} cannot be written: {error.strerror or error}") from error
+        raise DiskRefuses(f"{file} cannot be written: {error.strerror or error}") from error
 
 
 def project(state: State, name: str) -> tuple[str, str]:
@@ -131,14 +140,14 @@ defaults:
 
 def character(state: State, name: str, project: str | None) -> tuple[str, str]:
     """The file, relative to the inbox, and the text of a new character's bible."""
-    key, folder = _slug(name), _folder(state, project)
-    full = character_key(slug(project) if project else None, name)
+    key, place = _slug(name), place_of(state, project)
+    full = character_key(place.project, name)
     _free("character", full, state.characters.get(full))
     text = f"""\
 # A character's bible. What stands here enters the prompt of every job that names it.
 kind: character
 name: {_scalar(name)}
-
+{_project(place)}
 appearance: 1girl, pink hair, twintails, green eyes
 outfit: blue kimono
 expression: smile
@@ -151,24 +160,22 @@ backstory: Where they come from.
 # relationships:
 #   somebody: what they are to each other
 """
-    return f"{folder}characters/{key}.yaml", text
+    return f"{place.folder}characters/{key}.yaml", text
 
 
 def job(state: State, name: str, project: str | None, cast: Iterable[str]) -> tuple[str, str]:
     """The file, relative to the inbox, and the text of a new job with these characters."""
-    folder, names = _folder(state, project), tuple(cast)
-    own = slug(project) if project else None
-    for one in names:
-        if character_key(own, one) not in state.characters and slug(one) not in state.characters:
-            known = [bible.spec.name for bible in state.characters.values()]
-            raise _unknown("character", one, known, "anime new character")
-    place = f"characters/{_slug(names[0])}/" if len(names) == 1 else "general/" if own else ""
+    names = tuple(cast)
+    place = home_of(state, names) if project is None else place_of(state, project, names)
+    below = "general/" if place.project else ""
+    if len(names) == 1:
+        below = f"characters/{_slug(names[0].rpartition('/')[2])}/"
     scene = "city at night" if names else "1girl, pink hair, twintails, smile, city at night"
     called = ", ".join(map(_scalar, names)) or "akira"
     text = f"""\
 # A job: one picture, or several.
 kind: job
-prompt: {scene}
+{_project(place)}prompt: {scene}
 {"" if names else "# "}characters: [{called}]
 
 # Left out, these come from the project, or are what you see.
@@ -182,24 +189,12 @@ prompt: {scene}
 # priority: 0            # higher is drawn earlier
 # hold: true             # keeps it from being drawn
 """
-    return f"{folder}{place}{_slug(name)}.yaml", text
+    return f"{place.folder}{below}{_slug(name)}.yaml", text
 
 
-def _folder(state: State, project: str | None) -> str:
-    """The folder of a project, with a slash behind it; the inbox itself is ''."""
-    if project is None:
-        return ""
-    folder = next((f for f, key in state.folders.items() if key == slug(project)), None)
-    if folder is None:
-        known = [one.spec.name for one in state.projects.values()]
-        raise _unknown("project", project, known, "anime new project")
-    return f"{folder}/" if folder else ""
-
-
-def _unknown(kind: str, name: str, known: list[str], command: str) -> AnimeError:
-    near = nearest(name, known)
-    way = f"did you mean {near[0]}?" if near else f"make it first: {command} {_shell(name)}"
-    return CannotWrite(f"there is no {kind} {name!r} in this inbox", way)
+def _project(place: Place) -> str:
+    """The line that names the project, where the folder does not."""
+    return "" if place.named is None else f"project: {_scalar(place.named)}\n"
 
 
 def _free(kind: str, key: str, there: object) -> None:
@@ -222,7 +217,3 @@ def _scalar(name: str) -> str:
     plain = re.fullmatch(r"[^\W\d_][\w-]*( [^\W\d_][\w-]*)*", name)
     reserved = name.casefold() in {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
     return name if plain and not reserved else json.dumps(name, ensure_ascii=False)
-
-
-def _shell(name: str) -> str:
-    return name if re.fullmatch(r"[\w-]+", name) else f"'{name}'"

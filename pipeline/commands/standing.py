@@ -23,6 +23,12 @@ _ORDER: tuple[Status, ...] = (
     "withdrawn",
 )  # fmt: skip
 
+_AGAIN: dict[Status, str] = {
+    "failed": "change its manifest, or take it away, wait a second, and put it back",
+    "quarantined": "change its manifest",
+}
+"""The way out of a status that a job does not leave by itself."""
+
 
 class Job(Struct, frozen=True, kw_only=True):
     """A job: `why` says what stands against it, `pictures` are relative to the inbox."""
@@ -86,6 +92,9 @@ def summary(found: Standing) -> Iterator[str]:
     for job in found.jobs:
         if job.why:
             yield f"{job.status:<{VERB_WIDTH - 2}}  {clean(job.key)}  {clean(job.why)}"
+    for word, way in _AGAIN.items():
+        if found.counts.get(word):
+            yield f"{'try again':<{VERB_WIDTH - 2}}  a {word} job: {way}"
     for file, problems in found.rejected.items():
         yield f"{'rejected':<{VERB_WIDTH - 2}}  {clean(file)}  {counted(len(problems), 'problem')}"
         for problem in problems:

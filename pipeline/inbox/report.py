@@ -1,4 +1,5 @@
-"""The error file beside a manifest: what is wrong with it, for a person who looks at the folder.
+"""The error file beside a manifest: what is wrong with it or what it waits for, for a person who
+looks at the folder.
 
 Owns files named `<stem>.error.txt` that begin with its own first line, and touches no other.
 Never decides what is wrong.
@@ -22,25 +23,36 @@ def report_file(file: str) -> str:
     return str(PurePosixPath(file).with_suffix("")) + ".error.txt"
 
 
-def report_text(file: str, problems: Sequence[Problem]) -> str:
-    """What the error file says."""
+def report_text(file: str, problems: Sequence[Problem], waits: Sequence[Problem] = ()) -> str:
+    """What the error file says; `waits` are what jobs of the manifest wait for."""
     name = PurePosixPath(file).name
-    count = "one thing" if len(problems) == 1 else f"{len(problems)} things"
-    head = (
-        f"{_OURS}{name} as it stands: {count} to mend, each with line and column.\n"
-        "This file goes away by itself when that is done.\n"
-    )
-    return head + "".join(f"\n{render(problem)}\n" for problem in problems)
+    if problems:
+        head = (
+            f"{_OURS}{name} as it stands: {_things(problems)} to mend, each with line and column.\n"
+            "This file goes away by itself when that is done.\n"
+        )
+    else:
+        head = (
+            f"{_OURS}{name} yet: it waits for {_things(waits)}, each with line and column.\n"
+            "This file goes away by itself when that arrives, or when you mend the name.\n"
+        )
+    return head + "".join(f"\n{render(problem)}\n" for problem in (*problems, *waits))
 
 
-def write_report(root: Path, file: str, problems: Sequence[Problem]) -> bool:
-    """Puts the problems beside the manifest; whether they stand there now.
+def _things(problems: Sequence[Problem]) -> str:
+    return "one thing" if len(problems) == 1 else f"{len(problems)} things"
+
+
+def write_report(
+    root: Path, file: str, problems: Sequence[Problem], waits: Sequence[Problem] = ()
+) -> bool:
+    """Puts the problems, and what is waited for, beside the manifest; whether they stand there now.
 
     Written at once or not at all, and only if the text differs. A file of that name that is not
     ours stays as it is, and so does everything where the folder cannot be written: both are logged.
     """
     path = root / report_file(file)
-    text = report_text(file, problems).encode("utf-8", "backslashreplace")
+    text = report_text(file, problems, waits).encode("utf-8", "backslashreplace")
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         current = _ours(path)

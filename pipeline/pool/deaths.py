@@ -4,7 +4,7 @@ Owns the reading of exit codes and of the kernel's count of kills for memory. Ne
 """
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -27,7 +27,7 @@ def judge(exitcode: int | None, *, condemned: bool, keeper_died: bool, starved: 
     """What an exit code means; negative is a signal, None unknown.
 
     `condemned` is whether we had it killed for its silence, `keeper_died` whether it went with its
-    keeper, and `starved` whether the kernel has killed for memory since the last death.
+    keeper, and `starved` whether it is one that the kernel has killed for memory.
     """
     if condemned:
         return Verdict(cause="deadline", blamed=True, detail="it was silent for too long")
@@ -53,12 +53,13 @@ def name_of(number: int) -> str:
         return f"signal {number}"
 
 
-def memory_kills() -> int:
+def memory_kills(counters: Iterable[Path] | None = None) -> int:
     """How often the kernel has killed a process of our memory group, or of the machine, for memory.
 
-    0 where nothing says so. Read before and after a death, only its growth means anything.
+    The first of the files `counters` that says it decides; by default those of this system. 0
+    where nothing says so. Read before and after a death, only its growth means anything.
     """
-    for file in _counters():
+    for file in _counters() if counters is None else counters:
         try:
             lines = file.read_text().splitlines()
         except OSError:

@@ -65,6 +65,8 @@ class Links:
         self._wake = wake
         self._heard: deque[Heard] = deque()
         self._nudge_until = 0.0
+        self.failed: str | None = None
+        """Why nothing is heard any more."""
         self._folder = _private_folder()
         self.address = str(self._folder / "pool")
         self._door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -86,28 +88,48 @@ class Links:
         """End every stream, remove the socket and its folder."""
         self._ring.send(b"!")
         self._thread.join()
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
+        self._selector.close()
         self._ring.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _run(self) -> None:
+        try:
+            self._listen()
+        except Exception as error:  # A thread that only ended would leave its owner waiting.
+            self.failed = f"{type(error).__name__}: {error}"
+
+    def _listen(self) -> None:
+        """Until the bell rings and all that was said before is heard."""
         while True:
             nudging = time.monotonic() < self._nudge_until
-            ready = self._selector.select(_BEAT if nudging else None)
-            talk = [key for key, _ in ready if key.fileobj is not self._bell]
-            for key in talk:
-                if key.fileobj is self._door:
-                    self._accept()
-                elif isinstance(key.fileobj, socket.socket):
-                    self._read(key.fileobj, key.data)
+            ready = [key for key, _ in self._selector.select(_BEAT if nudging else None)]
+            rung = any(key.fileobj is self._bell for key in ready)
+            talk = [self._attend(key) for key in ready if key.fileobj is not self._bell]
             self._wake()
-            if ready and not talk:  # Only the bell is left: all that was said before is heard.
-                self._end()
+            if rung and not any(talk):
                 return
 
-    def _accept(self) -> None:
-        stream, _ = self._door.accept()
+    def _attend(self, key: selectors.SelectorKey) -> bool:
+        """Accept or read; whether there was anything to it."""
+        if key.fileobj is self._door:
+            return self._accept()
+        assert isinstance(key.fileobj, socket.socket)
+        self._read(key.fileobj, key.data)
+        return True
+
+    def _accept(self) -> bool:
+        try:
+            stream, _ = self._door.accept()
+        except OSError:
+            # Too many open files, most likely: whoever knocks stays at the door until some close.
+            time.sleep(_BEAT)
+            return False
         stream.settimeout(_PATIENCE)
         self._selector.register(stream, selectors.EVENT_READ, Link(stream))
+        return True
 
     def _read(self, stream: socket.socket, link: Link) -> None:
         try:
@@ -126,20 +148,16 @@ class Links:
         if ended or any(isinstance(message, Died) for message in messages):
             self._nudge_until = time.monotonic() + _AFTERMATH
 
-    def _end(self) -> None:
-        for key in list(self._selector.get_map().values()):
-            if isinstance(key.fileobj, socket.socket):
-                key.fileobj.close()
-        self._selector.close()
-
 
 def sweep() -> None:
     """Remove the folders that runners now dead have left."""
     for base in _bases():
         for folder in base.glob("anime-*"):
             match = _FOLDER.match(folder.name)
-            if match and not alive(int(match[1])) and folder.stat().st_uid == os.getuid():
-                shutil.rmtree(folder, ignore_errors=True)
+            # Another runner may be sweeping at this moment, too.
+            with contextlib.suppress(OSError):
+                if match and not alive(int(match[1])) and folder.lstat().st_uid == os.getuid():
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _private_folder() -> Path:

@@ -4,19 +4,17 @@ Owns the keeper's process, what each worker does at this moment, and the deadlin
 what a report means for a job is decided elsewhere. Never imports torch.
 """
 
-import contextlib
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.core.observed import Broken, Report, WorkerLive, WorkerWarm
 from pipeline.core.resolved import Task
-from pipeline.pool.deaths import memory_kills, name_of
+from pipeline.pool.deaths import name_of
 from pipeline.pool.links import Link, Links
+from pipeline.pool.machine import REAL, Machine
 from pipeline.pool.worker import Worker
 from pipeline.wire import (
     Cancel,
@@ -32,26 +30,18 @@ from pipeline.wire import (
 
 _KEEPERS = 5
 """So many keepers in a row that die before any worker is warm, and none ever will."""
-_QUIET = {
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "TRANSFORMERS_VERBOSITY": "error",
-    "DIFFUSERS_VERBOSITY": "error",
-    "TOKENIZERS_PARALLELISM": "false",
-    "PYTHONWARNINGS": "ignore",
-    "PYTHONSAFEPATH": "1",
-}
-"""What keeps libraries from the network, from talking where the runner shows its progress, and
-modules of the folder that we were started in (an inbox may be somebody else's) from being run."""
+_ABSENCE = 10.0
+"""Seconds between two polls; whoever did not listen for longer cannot speak of others' silence."""
 
 
 class WorkerPool:
     """Workers that draw pictures under `root` with the model in the folder `model`.
 
     `threads` counts for each worker on the CPU; 0 divides the cores among them. `device` is `cpu`,
-    `cuda` or `auto`. `wake` is called from another thread whenever `poll` may have something new.
-    All other calls belong to one thread, which must outlive the pool: the keeper dies with it.
+    `cuda` or `auto`. Given the model's `sha256`, no picture is drawn with another one; `hashes` is
+    the cache of `pipeline.model.describe`. `wake` is called from another thread whenever `poll` may
+    have something new. All other calls belong to one thread, which must outlive the pool: the
+    keeper dies with it.
     """
 
     def __init__(
@@ -63,15 +53,21 @@ class WorkerPool:
         device: str,
         threads: int,
         wake: Callable[[], None],
+        sha256: str | None = None,
+        hashes: Path | None = None,
+        machine: Machine = REAL,
     ) -> None:
         self._root = root.resolve()
-        self._command = [
+        self._flags = [
             *("--model", str(model.resolve())),
             *("--workers", str(workers)),
             *("--device", device),
             *("--threads", str(threads)),
+            *(("--sha256", sha256) if sha256 is not None else ()),
+            *(("--hashes", str(hashes)) if hashes is not None else ()),
         ]
         self._wake = wake
+        self._machine = machine
         self._workers = {
             name: Worker(name) for name in (f"worker-{number + 1}" for number in range(workers))
         }
@@ -81,7 +77,8 @@ class WorkerPool:
         self._keeper_link: Link | None = None
         self._keepers_lost = 0
         self._keeper_due = 0.0
-        self._kills = memory_kills()
+        self._kills = machine.memory_kills()
+        self._polled_at = machine.clock()
         self._stopping = False
         self._broken = False
 
@@ -93,16 +90,15 @@ class WorkerPool:
     def poll(self) -> list[Report]:
         """What has happened since the last time, in order; never waits."""
         reports: list[Report] = []
+        now = self._machine.clock()
+        self._excuse(now)
         if self._links is not None:
             for link, message in self._links.heard():
                 if message is None:
-                    self._ended(link)
+                    self._ended(link, now)
                 else:
-                    reports += self._heard(link, message)
-        now = time.monotonic()
-        reports += self._obituaries(now)
-        reports += self._keeper_lost(now)
-        return reports
+                    reports += self._heard(link, message, now)
+        return [*reports, *self._obituaries(now), *self._keeper_lost(now), *self._deaf()]
 
     def free(self) -> tuple[str, ...]:
         """Names of the workers that are warm and idle."""
@@ -119,7 +115,10 @@ class WorkerPool:
         chosen = self._workers[worker]
         if worker not in self.free() or chosen.link is None:
             raise ValueError(f"{worker} is not free to draw {task.id}")
-        chosen.take(task, time.monotonic())
+        if not any(one.dying for one in self._processes()):
+            # What the kernel killed until now was none of ours.
+            self._kills = self._machine.memory_kills()
+        chosen.take(task, self._machine.clock())
         chosen.link.send(Render(task=task, root=str(self._root)))
 
     def cancel(self, task: str) -> None:
@@ -146,7 +145,8 @@ class WorkerPool:
     def step(self, now: float) -> None:
         """Replace a keeper that has died, and have workers replaced that are silent for too long.
 
-        `now` is CLOCK_MONOTONIC in seconds.
+        A keeper that does not do it is killed itself. Poll before, so that all that was said is
+        known. `now` is CLOCK_MONOTONIC in seconds.
         """
         if self._stopping or self._broken:
             return
@@ -154,8 +154,10 @@ class WorkerPool:
             self._start_keeper()
         for worker in self._workers.values():
             if worker.overdue(now) and self._keeper_link is not None:
-                worker.condemned = True
-                self._keeper_link.send(Recycle(worker=worker.name))
+                worker.condemned_at = now
+                self._keeper_link.send(Recycle(worker=worker.name, pid=worker.pid or 0))
+            elif worker.survives(now) and self._keeper is not None:
+                self._keeper.kill()
 
     def stop(self, grace: float) -> None:
         """End all processes: pictures stop after their current step, or `grace` seconds from now.
@@ -187,20 +189,17 @@ class WorkerPool:
 
     def _start_keeper(self) -> None:
         assert self._links is not None
-        self._keeper = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "pipeline.render.keeper"),
-                *("--socket", self._links.address, "--parent", str(os.getpid())),
-                *self._command,
-            ],
-            # A group of its own: Ctrl-C is for the runner, which decides what becomes of them.
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-            env=os.environ | _QUIET | {"PYTHONPATH": _search_path()},
-        )
+        flags = ["--socket", self._links.address, "--parent", str(os.getpid()), *self._flags]
+        self._keeper = self._machine.start_keeper(flags)
 
-    def _heard(self, link: Link, message: Message) -> list[Report]:
-        now = time.monotonic()
+    def _excuse(self, now: float) -> None:
+        """Take no silence for theirs that was ours: we may have been stopped, or very busy."""
+        gap, self._polled_at = now - self._polled_at, now
+        if gap > _ABSENCE:
+            for worker in self._processes():
+                worker.excuse(gap, now)
+
+    def _heard(self, link: Link, message: Message, now: float) -> list[Report]:
         match message:
             case Hello(name="keeper"):
                 self._keeper_link = link
@@ -238,12 +237,12 @@ class WorkerPool:
     def _processes(self) -> list[Worker]:
         return [*self._dying, *self._workers.values()]
 
-    def _ended(self, link: Link) -> None:
+    def _ended(self, link: Link, now: float) -> None:
         if link is self._keeper_link:
             self._keeper_link = None
         for worker in self._processes():
             if worker.link is link:
-                worker.stream_ended(time.monotonic())
+                worker.stream_ended(now)
 
     def _obituaries(self, now: float) -> list[Report]:
         """The workers that have died: once both ends said so, or one has and the other may not."""
@@ -251,7 +250,7 @@ class WorkerPool:
         return [report for worker in gone for report in self._lost(worker, keeper_died=False)]
 
     def _lost(self, worker: Worker, *, keeper_died: bool) -> list[Report]:
-        before, self._kills = self._kills, memory_kills()
+        starved = not keeper_died and self._starved(worker)
         if worker in self._dying:
             self._dying.remove(worker)
         else:
@@ -259,7 +258,16 @@ class WorkerPool:
         silent = self._stopping or (self._broken and worker.task is None)
         if silent or worker.pid is None:
             return []
-        return [worker.obituary(keeper_died=keeper_died, starved=self._kills > before)]
+        return [worker.obituary(keeper_died=keeper_died, starved=starved)]
+
+    def _starved(self, worker: Worker) -> bool:
+        """Whether the kernel killed it for memory; each kill that it counts explains one death."""
+        if worker.exitcode != -signal.SIGKILL or worker.condemned_at is not None:
+            return False
+        if self._machine.memory_kills() <= self._kills:
+            return False
+        self._kills += 1
+        return True
 
     def _keeper_lost(self, now: float) -> list[Report]:
         """Its workers die with it; one that has not yet is helped, before another draws for it."""
@@ -269,7 +277,7 @@ class WorkerPool:
         reports: list[Report] = []
         for worker in self._processes():
             if worker.link is not None and worker.pid is not None:
-                _kill(worker.pid)
+                self._machine.kill(worker.pid)
                 worker.link.drop()
             reports += self._lost(worker, keeper_died=True)
         if self._stopping or self._broken:
@@ -283,13 +291,9 @@ class WorkerPool:
         self._keeper_due = now + (0.0 if self._keepers_lost == 1 else 0.5 * 2**self._keepers_lost)
         return reports
 
-
-def _search_path() -> str:
-    """Where the keeper finds this very program, installed or not."""
-    here = str(Path(__file__).resolve().parents[1])
-    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+    def _deaf(self) -> list[Report]:
+        if self._links is None or self._links.failed is None or self._broken or self._stopping:
+            return []
+        self._broken = True
+        error = f"the workers can no longer be heard: {self._links.failed}"
+        return [Broken(error=error, hint="start again; what was drawn is kept")]

@@ -27,6 +27,8 @@ _SILENCE = 120.0
 """Seconds; a worker that draws may be silent for so long at least."""
 _SILENT_STEPS = 20
 """Or for so many of its median steps, if that is longer."""
+_EXECUTION = 10.0
+"""Seconds within which a keeper that is well has killed a worker that it was told to kill."""
 _OBITUARY = 0.2
 """Seconds that the end of a stream waits for its exit code, or the other way round."""
 
@@ -39,8 +41,8 @@ class Worker:
         self.pid = pid
         self.link: Link | None = None
         self.task: Task | None = None
-        self.condemned = False
-        """Whether it is being killed for its silence."""
+        self.condemned_at: float | None = None
+        """Since when it is being killed for its silence."""
         self.unwanted = False
         """Whether it was told to stop what it draws."""
         self.exitcode: int | None = None
@@ -62,8 +64,14 @@ class Worker:
                 step=self._step,
                 steps=self._steps,
             )
-        idle = self._warm and self._gone_at is None and self.link is not None
+        lives = self._gone_at is None and self.condemned_at is None and self.link is not None
+        idle = self._warm and lives
         return WorkerLive(name=self.name, pid=self.pid, phase="idle" if idle else "starting")
+
+    @property
+    def dying(self) -> bool:
+        """Whether its death was heard of, and not yet reported."""
+        return self._gone_at is not None
 
     def take(self, task: Task, now: float) -> None:
         """It is given this to draw."""
@@ -72,10 +80,20 @@ class Worker:
 
     def overdue(self, now: float) -> bool:
         """Whether it draws and has been silent for too long."""
-        if self.task is None or self.condemned:
+        if self.task is None or self.condemned_at is not None:
             return False
         pace = statistics.median(self._paces) if self._paces else 0.0
         return now - self._heard_at > max(_SILENCE, _SILENT_STEPS * pace)
+
+    def survives(self, now: float) -> bool:
+        """Whether it was to be killed, long ago, and still is there."""
+        return self.condemned_at is not None and now - self.condemned_at > _EXECUTION
+
+    def excuse(self, gap: float, now: float) -> None:
+        """Nobody listened for the last `gap` seconds: they do not count as silence."""
+        self._heard_at = min(now, self._heard_at + gap)
+        if self.condemned_at is not None:
+            self.condemned_at = min(now, self.condemned_at + gap)
 
     def hear(self, message: Message, now: float) -> Report | None:
         """What it says of itself; nothing where it speaks of a task it does not have."""
@@ -117,7 +135,10 @@ class Worker:
     def obituary(self, *, keeper_died: bool, starved: bool) -> Lost:
         """Of what it died; only who was drawing can be to blame."""
         verdict = judge(
-            self.exitcode, condemned=self.condemned, keeper_died=keeper_died, starved=starved
+            self.exitcode,
+            condemned=self.condemned_at is not None,
+            keeper_died=keeper_died,
+            starved=starved,
         )
         return Lost(
             worker=self.name,

@@ -7,10 +7,8 @@ with it. Started as `python -m pipeline.render.keeper`.
 import argparse
 import multiprocessing.connection
 import os
-import queue
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -19,7 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pipeline.errors import AnimeError
 from pipeline.render.birth import Outfit, begin, enter
-from pipeline.wire import CannotLoad, Died, End, Hello, Message, Recycle, Spawned, send, unpack
+from pipeline.render.hearing import listen
+from pipeline.wire import CannotLoad, Died, End, Hello, Message, Recycle, Spawned, send
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -29,9 +28,13 @@ READY = "ready"
 WARM = "warm"
 """What it says once it can draw; any other text is why it cannot."""
 _FAILURES = 5
-"""So many workers in a row that cannot even warm up, and none ever will."""
+"""So many workers in a row that cannot even warm up while none draws, and none ever will."""
 _KILLS = 20
 """The same for workers that somebody kills."""
+_PAUSE = 8.0
+"""Most seconds between two tries."""
+_LONG_PAUSE = 300.0
+"""The same while others draw: they are not to be disturbed, nor the journal filled with deaths."""
 
 
 class CannotStart(AnimeError):
@@ -82,7 +85,7 @@ class Keeper:
         """Start whoever is due, give out the model; false once there is nothing left to do."""
         for child in self._children:
             if child.process is None and not self._ending and now >= child.due:
-                self._spawn(child)
+                self._spawn(child, now)
             if child.line is not None and child.asked and self._model is not None:
                 self._equip(child, self._model)
         return not self._ending or any(child.process for child in self._children)
@@ -107,9 +110,9 @@ class Keeper:
     def hear(self, message: Message) -> None:
         """An order of the runner."""
         match message:
-            case Recycle(worker=name):
+            case Recycle(worker=name, pid=pid):
                 for child in self._children:
-                    if child.name == name and child.process is not None:
+                    if child.process is not None and (child.name, child.process.pid) == (name, pid):
                         child.process.kill()
             case End():
                 self._ending = True
@@ -119,12 +122,23 @@ class Keeper:
             case _:
                 raise ValueError(f"the runner told the keeper {type(message).__name__}")
 
-    def _spawn(self, child: _Child) -> None:
-        ours, theirs = multiprocessing.connection.Pipe(duplex=True)
-        child.process = self._start(child.name, theirs)
-        theirs.close()
-        child.line, child.warm, child.asked, child.reason = ours, False, False, ""
+    def _spawn(self, child: _Child, now: float) -> None:
+        child.warm, child.asked, child.reason = False, False, ""
+        try:
+            child.process, child.line = self._born(child.name)
+        except OSError as error:
+            child.due = now + self._setback(1, f"its process cannot be started: {error}")
+            return
         self._say(Spawned(worker=child.name, pid=child.process.pid or 0))
+
+    def _born(self, name: str) -> tuple["BaseProcess", Connection]:
+        ours, theirs = multiprocessing.connection.Pipe(duplex=True)
+        with theirs:
+            try:
+                return self._start(name, theirs), ours
+            except OSError:
+                ours.close()
+                raise
 
     def _equip(self, child: _Child, model: Model) -> None:
         child.asked = False
@@ -162,27 +176,32 @@ class Keeper:
         child.process = child.line = None
         self._say(Died(worker=child.name, pid=pid, exitcode=code))
         child.due = now
-        if not child.warm and not self._ending:
+        if child.warm:
+            # Workers can be had: what failed before no longer counts.
+            self._failures = self._kills = 0
+        elif not self._ending:
             child.due += self._setback(code, child.reason)
 
     def _setback(self, code: int, reason: str) -> float:
         """Count a worker that died before it was warm; returns seconds until the next try.
 
         Raises:
-            CannotStart: there have been too many.
+            CannotStart: there have been too many, and no other worker draws.
         """
         if code == -signal.SIGKILL:
             self._kills += 1
         else:
             self._failures += 1
-        if self._failures >= _FAILURES or self._kills >= _KILLS:
+        others = any(child.process is not None and child.warm for child in self._children)
+        if (self._failures >= _FAILURES or self._kills >= _KILLS) and not others:
             what = reason or (signal.Signals(-code).name if code < 0 else f"exit status {code}")
             raise CannotStart(
                 f"no worker can be started: {what}",
                 "fewer workers need less memory; see the log for what they said",
             )
         row = self._failures + self._kills
-        return 0.0 if row == 1 else min(8.0, 0.25 * 2**row)
+        longest = _LONG_PAUSE if others else _PAUSE
+        return 0.0 if row == 1 else min(longest, 0.25 * 2 ** min(row, 16))
 
 
 def main() -> None:
@@ -194,6 +213,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--device", choices=["cpu", "cuda", "auto"], default="auto")
     parser.add_argument("--threads", type=int, default=0, help="0: cores divided by workers")
+    parser.add_argument("--sha256", help="the model's; with another one no worker draws")
+    parser.add_argument("--hashes", type=Path, help="where the hashes of its files are remembered")
     given = parser.parse_args()
     begin(given.parent)
     runner = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -212,8 +233,8 @@ def main() -> None:
 
 
 def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
-    orders, bell = _listen(runner)
-    from pipeline.model import check
+    orders, bell = listen(runner)
+    from pipeline.model import check, confirm
 
     check(given.model)
     import torch
@@ -242,7 +263,11 @@ def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
     keeper = Keeper(names, start, lambda message: send(runner, message))
     # Workers import while the model is read.
     keeper.step(time.monotonic())
-    keeper.equip(model.load(given.model, device))
+    loaded = model.load(given.model, device)
+    if given.sha256 is not None:
+        # Only now: what was loaded is what was there before and still is.
+        confirm(given.model, given.sha256, given.hashes)
+    keeper.equip(loaded)
     while keeper.step(time.monotonic()):
         keeper.wait([bell], time.monotonic())
         while not orders.empty():
@@ -250,36 +275,11 @@ def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
             keeper.hear(orders.get())
 
 
-def _listen(runner: socket.socket) -> tuple["queue.SimpleQueue[Message]", socket.socket]:
-    """Orders as a thread reads them, also while the model loads; a byte on the bell for each."""
-    orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
-    bell, ring = socket.socketpair()
-
-    def listen() -> None:
-        buffer = bytearray()
-        while data := _read(runner):
-            buffer += data
-            for message in unpack(buffer):
-                orders.put(message)
-                ring.send(b"!")
-        os._exit(0)  # The runner is gone.
-
-    threading.Thread(target=listen, daemon=True).start()
-    return orders, bell
-
-
 def _cores() -> int:
     """The cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _read(runner: socket.socket) -> bytes:
-    try:
-        return runner.recv(65536)
-    except OSError:
-        return b""
 
 
 if __name__ == "__main__":

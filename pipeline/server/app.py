@@ -26,6 +26,7 @@ from pipeline.server.board import Board
 from pipeline.server.health import health
 from pipeline.server.hub import Hub
 from pipeline.server.moment import Moment
+from pipeline.server.small import Small
 from pipeline.server.stream import stream
 
 LARGEST_PICTURE = 256 * 1024 * 1024
@@ -59,6 +60,7 @@ class Endpoints:
         self._moment = moment
         self._hub = hub
         self._journal = journal
+        self._small = Small()
         page = files("pipeline.server") / "page"
         self._index = (page / "index.html").read_bytes()
         self._static = {name: (page / name).read_bytes() for name in _STATIC}
@@ -86,18 +88,23 @@ class Endpoints:
         return _Stream(frames, ping=_PING, sep="\n", send_timeout=_STALLED)
 
     async def picture(self, request: Request) -> Response:
-        """A finished picture, by its id."""
+        """A finished picture, by its id; with `?small`, a small version of it."""
         image = self._board.picture(request.path_params["id"])
         if image is None:
             raise HTTPException(404)
-        found = await run_in_threadpool(self._read, image.file)
+        small = "small" in request.query_params
+        end = '-small"' if small else '"'
+        said = request.headers.get("if-none-match", "")
+        known = said.removesuffix(end) + '"' if said.endswith(end) else ""
+        found = await run_in_threadpool(self._read, image.file, known)
         if found is None:
             raise HTTPException(404)
         # Asked again each time, because a person may retouch the file.
-        headers = {"ETag": found.tag, "Cache-Control": "no-cache"}
-        if request.headers.get("if-none-match") == found.tag:
+        headers = {"ETag": found.tag.removesuffix('"') + end, "Cache-Control": "no-cache"}
+        if found.data is None:
             return Response(status_code=304, headers=headers)
-        return Response(found.data, media_type="image/png", headers=headers)
+        data = await self._small.of(found.tag, found.data) if small else found.data
+        return Response(data, media_type="image/png", headers=headers)
 
     async def health(self, request: Request) -> Response:
         """Whether all is well."""
@@ -114,8 +121,8 @@ class Endpoints:
         """What the workers do, as JSON."""
         return _encoder.encode(self._moment.view(time.monotonic()))
 
-    def _read(self, file: str) -> pictures.Picture | None:
-        return pictures.read(self._board.inbox, file, most=LARGEST_PICTURE)
+    def _read(self, file: str, known: str) -> pictures.Picture | None:
+        return pictures.read(self._board.inbox, file, most=LARGEST_PICTURE, known=known)
 
 
 def routes(on: Endpoints) -> Iterable[Route]:

@@ -14,16 +14,18 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class Picture(Struct, frozen=True, kw_only=True):
-    """A picture's bytes, and a tag that changes when somebody retouches the file."""
+    """A picture's bytes, and a tag that changes when somebody retouches the file. `data` is None
+    where whoever asks has the picture of that tag."""
 
     tag: str
-    data: bytes
+    data: bytes | None
 
 
-def read(inbox: Path, file: str, *, most: int) -> Picture | None:
+def read(inbox: Path, file: str, *, most: int, known: str = "") -> Picture | None:
     """The PNG at `file` (relative to the inbox), or None if there is none that may be shown.
 
-    `most` is the size in bytes beyond which a file is no picture of ours.
+    `most` is the size in bytes beyond which a file is no picture of ours. `known` is the tag of the
+    picture that the asker has: a file that is still the same is not read.
     """
     root = os.path.realpath(inbox)
     path = os.path.realpath(inbox / file)
@@ -34,12 +36,13 @@ def read(inbox: Path, file: str, *, most: int) -> Picture | None:
             about = os.fstat(opened.fileno())
             if not stat.S_ISREG(about.st_mode) or about.st_size > most:
                 return None
-            data = opened.read(most)
+            tag = f'"{about.st_ino:x}-{about.st_mtime_ns:x}-{about.st_size:x}"'
+            data = None if tag == known else opened.read(most)
     except OSError:
         return None
-    if not data.startswith(_SIGNATURE):
+    if data is not None and not data.startswith(_SIGNATURE):
         return None
-    return Picture(tag=f'"{about.st_ino:x}-{about.st_mtime_ns:x}-{about.st_size:x}"', data=data)
+    return Picture(tag=tag, data=data)
 
 
 def _open(path: str, flags: int) -> int:

@@ -77,7 +77,7 @@ class Server:
         self.port = listening.getsockname()[1]
         app = application(self._endpoints, self._lifespan)
         config = uvicorn.Config(
-            Guard(app, names=names(self.host, self.port)),
+            Guard(app, names=names(self.host, socket.gethostname())),
             http="h11",
             ws="none",
             loop="asyncio",

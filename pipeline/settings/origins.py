@@ -87,7 +87,8 @@ def from_toml(path: Path, shown: str) -> Source:
     except (FileNotFoundError, NotADirectoryError):
         return Source(base=path.parent)
     except OSError as error:
-        return _unreadable(path, shown, f"it cannot be read: {error.strerror or error}")
+        why = f"it cannot be read: {error.strerror or error}"
+        return _unreadable(path, shown, why, "check its permissions and its owner")
     if len(data) > LARGEST_FILE:
         return _unreadable(path, shown, f"it has more than {LARGEST_FILE:,} bytes")
     try:

@@ -95,14 +95,16 @@ def _user_file(environ: Mapping[str, str]) -> Path | None:
 
 
 def _inbox(sources: Iterable[Source], cwd: Path) -> Path:
-    """The inbox that is named first; else the folder we stand in, if it is one; else ./inbox."""
+    """The inbox that is named first; else the nearest one around where we stand; else ./inbox."""
     for source in sources:
         given = source.values.get("inbox")
         path = _path(given.value, source.base) if given is not None else None
         if path is not None:
             return path
-    if (cwd / INBOX_FILE).is_file() or (cwd / ".pipeline").is_dir():
-        return cwd
+    for folder in (cwd, *cwd.parents):
+        # Not Path.is_file(): a folder above that is closed to us is an error to it.
+        if os.path.isfile(folder / INBOX_FILE) or os.path.isdir(folder / ".pipeline"):
+            return folder
     return cwd / "inbox"
 
 
@@ -212,7 +214,11 @@ _RULES: dict[str, tuple[str, str, Callable[[object, bool], Any]]] = {
     ),
     "port": ("a whole number from 0 to 65535", "0 takes a free one", _whole(0, 65_535)),
     "grace": ("seconds from 0 to 86400", "60 is usual", _seconds),
-    "on_start": ("run or paused", "paused waits until you resume the queue", _word("run|paused")),
+    "on_start": (
+        "run or paused",
+        "paused waits for a start with --on-start run",
+        _word("run|paused"),
+    ),
     "polling": ("true or false", "true is for network folders", _flag),
 }
 """Of each setting: what it must be, what may help, and how it is read (value, whether as text)."""

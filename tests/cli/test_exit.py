@@ -1,13 +1,17 @@
 """Exit codes, the look of errors, and that nothing slow is imported."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline import __version__
+from pipeline.commands.demo import MARKER
+from pipeline.core import events as e
 from pipeline.history import PRIVATE
 from pipeline.journal import Journal
-from tests.cli.command import anime, noon, record
+from tests.cli.command import anime, environment, noon, record
 from tests.production import Production
 
 SLOW = ("torch", "diffusers", "transformers", "starlette", "uvicorn", "rich", "PIL")
@@ -80,6 +84,38 @@ def test_a_damaged_journal_is_6(tmp_path: Path, command: str) -> None:
     done = anime(command, cwd=tmp_path)
     assert done.returncode == 6, done.stderr
     assert f"{path}:2 " in done.stderr
+
+
+def test_a_reader_who_leaves_early_is_no_failure(tmp_path: Path) -> None:
+    """The journal is longer than a pipe takes, so that head is gone before it is all said."""
+    record(tmp_path / "inbox", [e.QueuePaused(reason="tea" * 100)] * 1000)
+    with (
+        subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "log"],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as log,
+        subprocess.Popen(["head", "-n1"], stdin=log.stdout, stdout=subprocess.PIPE) as head,
+    ):
+        assert log.stdout is not None
+        log.stdout.close()
+        said, _ = head.communicate(timeout=60)
+        _, errors = log.communicate(timeout=60)
+    assert said.count(b"\n") == 1
+    assert (log.returncode, errors) == (0, b"")
+
+
+def test_a_demo_whose_settings_are_wrong_leaves_the_last_one(tmp_path: Path) -> None:
+    for folder in ("demo", "mine"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "demo" / MARKER).touch()
+    places = ["--folder", "demo", "--examples", "mine"]
+    done = anime("demo", *places, "--workers", "x", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--workers: workers must be a whole number from 1 to 64" in done.stderr
+    assert (tmp_path / "demo" / MARKER).is_file()
 
 
 def test_an_error_cannot_steer_the_terminal(tmp_path: Path) -> None:

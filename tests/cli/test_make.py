@@ -1,6 +1,7 @@
 """What `init` and `new` write passes `check` and overwrites nothing; `check` says what is wrong."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.commands.checking import check, root_of
+from pipeline.commands.scaffold import GITIGNORE, SETTINGS
 from pipeline.settings import gather
 
+CLONE = Path(__file__).parents[2]
 HELD = "kind: job\nprompt: x\n"
 
 
@@ -53,6 +56,23 @@ def test_the_settings_that_init_writes_are_settings(tmp_path: Path) -> None:
     assert found.origins["grace"].startswith(f"{file}:")
 
 
+def test_the_inbox_of_the_clone_is_one_that_init_makes() -> None:
+    assert (CLONE / "inbox" / ".gitignore").read_text() == GITIGNORE
+    assert (CLONE / "inbox" / "anime.toml").read_text() == SETTINGS
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_disk_that_refuses_is_3(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    assert main(["init", str(tmp_path / "inbox")]) == 3
+    assert main(["new", "job", "a", "--inbox", str(tmp_path)]) == 3
+
+
+def test_a_file_in_the_place_of_the_inbox_is_3(tmp_path: Path) -> None:
+    (tmp_path / "inbox").write_text("mine")
+    assert main(["init", str(tmp_path / "inbox")]) == 3
+
+
 def test_init_keeps_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
     (tmp_path / "own.yaml").write_text(HELD)
@@ -91,6 +111,99 @@ def test_new_names_what_is_wrong(
     assert main(["new", *arguments, *inbox]) == 1
     assert said in capsys.readouterr().err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.fixture
+def cast(tmp_path: Path) -> Path:
+    """An inbox with Mika in two projects, Akira in one, and Yuki in one without a project.yaml."""
+    for file, text in {
+        "moon/project.yaml": "kind: project\nname: Moon\n",
+        "moon/mika.yaml": "kind: character\nname: Mika\n",
+        "tokyo/project.yaml": "kind: project\nname: Neon Tokyo\n",
+        "tokyo/mika.yaml": "kind: character\nname: Mika\n",
+        "tokyo/akira.yaml": "kind: character\nname: Akira\n",
+        "more/old.yaml": "kind: project\nname: Old Town\n",
+        "more/yuki.yaml": "kind: character\nname: Yuki\nproject: old town\n",
+    }.items():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        (["job", "Rooftop", "--character", "akira"], "tokyo/characters/akira/rooftop.yaml"),
+        (["job", "Two", "--character", "Akira", "--character", "mika"], "tokyo/general/two.yaml"),
+        (["job", "Snow", "--character", "Yuki"], "more/characters/yuki/snow.yaml"),
+        (["job", "Street", "--project", "Old Town"], "more/general/street.yaml"),
+        (["character", "Ren", "--project", "old town"], "more/characters/ren.yaml"),
+        (["job", "Both", "--character", "moon/mika"], "characters/mika/both.yaml"),
+        (
+            ["job", "Guest", "--project", "moon", "--character", "neon-tokyo/Akira"],
+            "moon/characters/akira/guest.yaml",
+        ),
+    ],
+)
+def test_a_job_goes_where_its_characters_are_known(
+    cast: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], written: str
+) -> None:
+    assert main(["new", *arguments, "--inbox", str(cast)]) == 0, capsys.readouterr().err
+    assert (cast / written).is_file()
+    assert main(["check", str(cast)]) == 0, capsys.readouterr().out
+    [checked] = check([cast], cast)
+    assert all(
+        project in checked.state.projects
+        for project in (
+            job.project for job in checked.state.jobs.values() if job.project is not None
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["--character", "Mika"],
+            "Mika is in moon and in neon-tokyo\n  hint: say which is meant: ",
+        ),
+        (
+            ["--character", "Akira", "--project", "moon"],
+            "Akira is in neon-tokyo, not in moon\n"
+            "  hint: name them with their project: --character neon-tokyo/akira",
+        ),
+        (
+            ["--character", "Akira", "--character", "Yuki"],
+            "no project has all of Akira, Yuki\n"
+            "  hint: name them with their project: --character neon-tokyo/akira",
+        ),
+        (["--character", "moon/akira"], "there is no character 'moon/akira' in this inbox\n"),
+        (
+            ["--character", "akria", "--project", "moon"],
+            "no character 'akria' in the project 'moon'\n"
+            "  hint: make it first: anime new character akria --project moon",
+        ),
+    ],
+)
+def test_who_is_meant_is_asked_not_guessed(
+    cast: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(["new", "job", "x", *arguments, "--inbox", str(cast)]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_path_with_dots_is_the_file_it_leads_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", str(tmp_path / "inbox")]) == 0
+    (tmp_path / "inbox" / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "inbox" / "below")
+    capsys.readouterr()
+    assert main(["check", "../hello.yaml"]) == 0
+    assert main(["check"]) == 0
+    assert capsys.readouterr().out == "1 manifest, nothing to mend\n" * 2
+    assert main(["init", "../../inbox"]) == 0
+    assert capsys.readouterr().out.endswith("anime run --inbox ..\n")
 
 
 def test_check_says_all_at_once(

@@ -58,13 +58,14 @@ def test_all_examples_are_drawn(tmp_path: Path) -> None:
 @pytest.mark.process
 @pytest.mark.timeout(200)
 def test_kept_it_serves_the_page_until_it_is_stopped(tmp_path: Path) -> None:
+    """It draws even where a setting would begin with the queue paused."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "one.yaml").write_text(SMALL)
     command = [sys.executable, "-m", "pipeline", "demo", "--keep", "--port", "0", "--workers", "1"]
     with subprocess.Popen(
         [*command, "--folder", "demo", "--examples", "mine"],
         cwd=tmp_path,
-        env=environment(tmp_path),
+        env=environment(tmp_path, ANIME_ON_START="paused"),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -32,6 +32,14 @@ general/broken.yaml:5:10: sampler dpmpp2m is not known
 """
 
 
+WAITS = """\
+anime could not use roof.yaml yet: it waits for one thing, each with line and column.
+This file goes away by itself when that arrives, or when you mend the name.
+
+roof.yaml:2:14: there is no character 'akira' yet
+"""
+
+
 @pytest.fixture
 def problems(tmp_path: Path) -> tuple[Problem, ...]:
     """What is wrong with general/broken.yaml, whose folder is there."""
@@ -60,6 +68,21 @@ def test_it_is_written_again_only_if_it_says_something_else(
     assert (tmp_path / "general" / "broken.error.txt").stat().st_ino == before.st_ino
     write_report(tmp_path, "general/broken.yaml", problems[:1])
     assert "one thing to mend" in (tmp_path / "general" / "broken.error.txt").read_text()
+
+
+def test_what_a_job_waits_for_is_nothing_to_mend(
+    tmp_path: Path, problems: tuple[Problem, ...]
+) -> None:
+    waits = Problem(
+        file="roof.yaml", line=2, column=14, message="there is no character 'akira' yet"
+    )
+    assert write_report(tmp_path, "roof.yaml", (), [waits])
+    assert (tmp_path / "roof.error.txt").read_text() == WAITS
+    assert write_report(tmp_path, "roof.yaml", problems, [waits])
+    both = (tmp_path / "roof.error.txt").read_text()
+    assert "3 things to mend" in both
+    assert both.endswith("there is no character 'akira' yet\n")
+    assert clear_report(tmp_path, "roof.yaml")
 
 
 def test_a_file_that_is_not_ours_stays(tmp_path: Path, problems: tuple[Problem, ...]) -> None:

@@ -137,15 +137,27 @@ def test_a_mark_that_cannot_be_written_is_merely_older(tmp_path: Path) -> None:
         assert (journal.seq, journal.cut) == (1, None)
 
 
+class _FailingCut(FailingFiles):
+    """One call fails from the moment on that the file for a torn tail is made."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__()
+        self._call = call
+
+    def open(self, path: Path, flags: int) -> int:
+        descriptor = super().open(path, flags)
+        if ".torn-" in path.name:
+            self.failing[self._call] = _error(errno.EIO)
+        return descriptor
+
+
 @pytest.mark.parametrize("call", ["write", "fdatasync", "sync_folder", "ftruncate"])
 def test_a_torn_tail_that_cannot_be_set_aside_is_not_cut(tmp_path: Path, call: str) -> None:
     torn = written(tmp_path, [1, 1])[:-1]
     (tmp_path / "acknowledged").unlink()
     (tmp_path / "events.jsonl").write_bytes(torn)
-    files = FailingFiles()
-    files.failing[call] = _error(errno.EIO)
-    with pytest.raises(JournalFailed):
-        opened(tmp_path, files)
+    with pytest.raises(JournalFailed, match="cutting the torn tail"):
+        opened(tmp_path, _FailingCut(call))
     assert (tmp_path / "events.jsonl").read_bytes() == torn
     with opened(tmp_path) as journal:
         assert journal.cut is not None

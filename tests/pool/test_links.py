@@ -1,12 +1,14 @@
 """The runner's sockets: private, heard in order, and gone with their owner."""
 
 import os
+import resource
 import socket
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,24 @@ class _Listening:
         stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         stream.connect(self.links.address)
         return stream
+
+    def wake(self) -> None:
+        """Wait until the reader has gone round."""
+        self._woken.clear()
+        assert self._woken.wait(10)
+
+
+@contextmanager
+def _no_more_files() -> Iterator[None]:
+    """This process may open nothing more: the lowest number that is free is past the limit."""
+    free = os.dup(0)
+    os.close(free)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.fixture
@@ -75,6 +95,28 @@ def test_nonsense_ends_a_stream(listening: _Listening) -> None:
         assert stream.recv(1) == b""
 
 
+def test_whoever_comes_while_no_file_can_be_opened_is_heard_later(listening: _Listening) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+        with _no_more_files():
+            stream.connect(listening.links.address)
+            stream.sendall(pack(Warm()))
+            listening.wake()
+        assert [message for _, message in listening.hear(1)] == [Warm()]
+    assert listening.links.failed is None
+
+
+@pytest.mark.timeout(20)
+def test_links_close_also_while_somebody_waits_at_the_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    listening = _Listening()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream, _no_more_files():
+        stream.connect(listening.links.address)
+        listening.wake()
+        listening.links.close()
+
+
 def test_a_long_path_is_avoided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = tmp_path / ("n" * 100)
     deep.mkdir()
@@ -96,5 +138,8 @@ def test_folders_of_the_dead_are_swept(tmp_path: Path, monkeypatch: pytest.Monke
     dead, ours = f"anime-{int(said.stdout)}-abc", f"anime-{os.getpid()}-abc"
     for name in (dead, ours, "anime-x"):
         (tmp_path / name).mkdir()
+    dangling, huge = f"anime-{int(said.stdout)}-x", f"anime-{'9' * 20}-abc"
+    (tmp_path / dangling).symlink_to("nowhere")
+    (tmp_path / huge).mkdir()
     sweep()
-    assert sorted(os.listdir(tmp_path)) == sorted([ours, "anime-x"])
+    assert sorted(os.listdir(tmp_path)) == sorted([ours, "anime-x", dangling])

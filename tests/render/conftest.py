@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from pipeline.core.observed import Report, WorkerLive
 from pipeline.core.resolved import Resolved, Task
+from pipeline.model import describe
 from pipeline.pool import WorkerPool
 
 RESOLVED = Resolved(
@@ -92,8 +93,12 @@ def real(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator
     """The real pool, with two workers of one thread each."""
     root = tmp_path_factory.mktemp("inbox")
 
+    sha256 = describe(tiny_model).sha256
+
     def make(wake: Callable[[], None]) -> WorkerPool:
-        return WorkerPool(root, tiny_model, workers=2, device="cpu", threads=1, wake=wake)
+        return WorkerPool(
+            root, tiny_model, workers=2, device="cpu", threads=1, wake=wake, sha256=sha256
+        )
 
     pool = Pool(root, make)
     yield pool

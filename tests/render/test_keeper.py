@@ -3,7 +3,9 @@
 The children here are real processes of the spawn context, but none of them draws.
 """
 
+import errno
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import time
@@ -46,14 +48,15 @@ class _Nursery:
         self.said: list[Message] = []
         self.ahead = 0.0
         context = multiprocessing.get_context("spawn")
-        target = {"good": _good, "hopeless": _hopeless}[kind]
+        names = [f"worker-{number}" for number in range(1, workers + 1)]
+        self.kinds = dict.fromkeys(names, kind)
 
         def start(name: str, line: Connection) -> BaseProcess:
+            target = {"good": _good, "hopeless": _hopeless}[self.kinds[name]]
             process = context.Process(target=target, args=(line,), name=name, daemon=True)
             process.start()
             return process
 
-        names = [f"worker-{number}" for number in range(1, workers + 1)]
         self.keeper = Keeper(names, start, self.said.append)
         self.keeper.equip(_Letters())
 
@@ -69,12 +72,22 @@ class _Nursery:
         while self.turn():
             pass
 
+    def end(self) -> None:
+        """Have everybody killed, and wait for it."""
+        self.keeper.hear(End())
+        for child in self.keeper._children:
+            if child.process is not None:
+                child.process.kill()
+        self.run()
+
     def warm(self) -> bool:
         """Whether every child has said so; two may speak within one turn."""
         return all(child.warm for child in self.keeper._children)
 
-    def pid(self) -> int:
-        return [said.pid for said in self.said if isinstance(said, Spawned)][-1]
+    def pid(self, name: str = "") -> int:
+        """Of the one of that name that was started last, or of the last of all."""
+        spawned = [said for said in self.said if isinstance(said, Spawned)]
+        return [said.pid for said in spawned if name in ("", said.worker)][-1]
 
     def deaths(self) -> list[Died]:
         return [said for said in self.said if isinstance(said, Died)]
@@ -92,13 +105,13 @@ def test_a_killed_worker_is_replaced_at_once_and_ends_with_the_keeper() -> None:
     nursery.keeper.step(time.monotonic())
     second = nursery.pid()
     assert second != first
-    nursery.keeper.hear(Recycle(worker="worker-2"))
+    nursery.keeper.hear(Recycle(worker="worker-2", pid=second))
     while len(nursery.deaths()) < 2:
         nursery.turn()
     assert nursery.deaths()[1] == Died(worker="worker-2", pid=second, exitcode=-signal.SIGKILL)
     # Who is warm ends in order, told by the runner itself; here nobody tells it, so it is killed.
     nursery.keeper.hear(End())
-    nursery.keeper.hear(Recycle(worker="worker-1"))
+    nursery.keeper.hear(Recycle(worker="worker-1", pid=nursery.pid("worker-1")))
     nursery.run()
     assert [said.worker for said in nursery.said if isinstance(said, Spawned)] == [
         "worker-1",
@@ -112,3 +125,48 @@ def test_workers_that_cannot_start_are_given_up_with_what_they_said() -> None:
     with pytest.raises(CannotStart, match="the GPU is on fire"):
         nursery.run()
     assert [death.exitcode for death in nursery.deaths()] == [1] * 5
+
+
+def test_a_successor_is_not_killed_in_its_predecessors_place() -> None:
+    nursery = _Nursery("good")
+    while not nursery.warm():
+        nursery.turn()
+    process = nursery.keeper._children[0].process
+    assert process is not None
+    nursery.keeper.hear(Recycle(worker="worker-1", pid=nursery.pid() + 1))
+    assert not multiprocessing.connection.wait([process.sentinel], timeout=0.5)
+    nursery.end()
+
+
+def test_a_worker_that_cannot_start_does_not_end_those_that_draw() -> None:
+    nursery = _Nursery("good", workers=2)
+    while not nursery.warm():
+        nursery.turn()
+    nursery.kinds["worker-2"] = "hopeless"
+    os.kill(nursery.pid("worker-2"), signal.SIGKILL)
+    while len(nursery.deaths()) < 8:
+        nursery.turn()
+    assert {death.worker for death in nursery.deaths()} == {"worker-2"}
+    nursery.kinds["worker-2"] = "good"
+    while not nursery.warm():
+        nursery.turn()
+    nursery.end()
+
+
+def test_processes_that_the_system_refuses_are_tried_again_and_then_given_up() -> None:
+    tried: list[str] = []
+
+    def refuse(name: str, _: Connection) -> BaseProcess:
+        tried.append(name)
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    keeper = Keeper(["worker-1"], refuse, lambda _: None)
+    opened = len(os.listdir("/proc/self/fd"))
+    for now in (0.0, 0.1, 0.2, 5.0, 5.1):
+        keeper.step(now)
+    assert len(tried) == 3  # The second at once, the others after a pause that grows.
+    keeper.step(10.0)
+    with pytest.raises(CannotStart, match="temporarily unavailable"):
+        keeper.step(20.0)
+    assert len(tried) == 5
+    assert len(os.listdir("/proc/self/fd")) == opened

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # diffuse
 
 
 @pytest.fixture(scope="module")
-def pipe(tiny_model: Path) -> Iterator[Any]:
+def attached(tiny_model: Path) -> Iterator[Any]:
     """The tiny model as a worker has it: attached, not loaded."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -37,6 +37,14 @@ def pipe(tiny_model: Path) -> Iterator[Any]:
     ours.close()
     theirs.close()
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def pipe(attached: Any) -> Iterator[Any]:
+    """The same with the model's own scheduler, which a painter starts from."""
+    own = attached.scheduler
+    yield attached
+    attached.scheduler = own
 
 
 @pytest.fixture(scope="module")
@@ -52,28 +60,64 @@ def bare(tiny_model: Path) -> Any:
     return pipe
 
 
+_TINY = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "v_prediction",
+}
+"""What the tiny model was made for, whatever draws with it."""
+_BY_HAND: list[tuple[Sampler, Schedule, str, dict[str, Any]]] = [
+    (
+        "dpmpp_2m",
+        "karras",
+        "DPMSolverMultistepScheduler",
+        {"algorithm_type": "dpmsolver++", "use_karras_sigmas": True},
+    ),
+    (
+        "dpmpp_2m_sde",
+        "exponential",
+        "DPMSolverMultistepScheduler",
+        {"algorithm_type": "sde-dpmsolver++", "use_exponential_sigmas": True},
+    ),
+    ("dpmpp_sde", "normal", "DPMSolverSinglestepScheduler", {"lower_order_final": True}),
+    ("euler", "normal", "EulerDiscreteScheduler", {}),
+    ("euler", "sgm_uniform", "EulerDiscreteScheduler", {"timestep_spacing": "trailing"}),
+    ("euler_ancestral", "normal", "EulerAncestralDiscreteScheduler", {}),
+    ("heun", "karras", "HeunDiscreteScheduler", {"use_karras_sigmas": True}),
+    ("lms", "beta", "LMSDiscreteScheduler", {"use_beta_sigmas": True}),
+    ("uni_pc", "normal", "UniPCMultistepScheduler", {"solver_order": 2, "solver_type": "bh2"}),
+    ("dpm_2", "normal", "KDPM2DiscreteScheduler", {}),
+    (
+        "ddim",
+        "normal",
+        "DDIMScheduler",
+        {"set_alpha_to_one": False, "clip_sample": False, "timestep_spacing": "linspace"},
+    ),
+]
+"""Samplers as somebody who knows diffusers would write them, with nothing of ours."""
+
+
+@pytest.mark.parametrize(("sampler", "schedule", "kind", "arguments"), _BY_HAND)
+def test_pixels_are_those_of_bare_diffusers(
+    sampler: Sampler, schedule: Schedule, kind: str, arguments: dict[str, Any], pipe: Any, bare: Any
+) -> None:
+    inputs = replace(RESOLVED, sampler=sampler, schedule=schedule, steps=3)
+    bare.scheduler = getattr(diffusers, kind)(**{**_TINY, **arguments})
+    assert _paint(Painter(pipe, CPU), inputs).tobytes() == _drawn_by(bare, inputs).tobytes()
+
+
 def _pairs() -> list[tuple[Sampler, Schedule]]:
     return [(sampler, schedule) for sampler in SCHEDULES for schedule in SCHEDULES[sampler]]
 
 
 @pytest.mark.parametrize(("sampler", "schedule"), _pairs())
-def test_pixels_are_those_of_bare_diffusers(
+def test_every_scheduler_draws_as_it_does_in_the_pipeline_of_diffusers(
     sampler: Sampler, schedule: Schedule, pipe: Any, bare: Any
 ) -> None:
     inputs = replace(RESOLVED, sampler=sampler, schedule=schedule, steps=3)
-    scheduler = schedulers.build(pipe.scheduler.config, sampler, schedule)
-    drawn = _paint(Painter(pipe, CPU), inputs)
-    bare.scheduler = scheduler
-    expected = bare(
-        inputs.prompt,
-        negative_prompt=inputs.negative,
-        width=inputs.width,
-        height=inputs.height,
-        num_inference_steps=inputs.steps,
-        guidance_scale=inputs.guidance,
-        generator=torch.Generator("cpu").manual_seed(3),
-    ).images[0]
-    assert drawn.tobytes() == expected.tobytes()
+    bare.scheduler = schedulers.build(pipe.scheduler.config, sampler, schedule)
+    assert _paint(Painter(pipe, CPU), inputs).tobytes() == _drawn_by(bare, inputs).tobytes()
 
 
 def test_what_decides_a_schedule_does_not_hang_on_the_models_own_scheduler(pipe: Any) -> None:
@@ -158,3 +202,17 @@ def test_a_prompt_that_just_fits_is_encoded_as_diffusers_does(pipe: Any) -> None
 
 def _paint(painter: Painter, inputs: Resolved) -> Image.Image:
     return painter.paint(inputs, 3, lambda _: None, lambda _step, _steps: None)
+
+
+def _drawn_by(bare: Any, inputs: Resolved) -> Image.Image:
+    """The picture of a pipeline of diffusers, with whatever scheduler it has."""
+    image: Image.Image = bare(
+        inputs.prompt,
+        negative_prompt=inputs.negative,
+        width=inputs.width,
+        height=inputs.height,
+        num_inference_steps=inputs.steps,
+        guidance_scale=inputs.guidance,
+        generator=torch.Generator("cpu").manual_seed(3),
+    ).images[0]
+    return image

@@ -5,7 +5,6 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from PIL import Image
 from pipeline.core.observed import Broken, Failed, Lost, Painted, Stepped
 from pipeline.pool import WorkerPool
 from pipeline.render import png
+from tests.processes import descendants
 from tests.render.conftest import Pool, task
 
 # Processes import torch before they draw: seconds on an idle machine, a minute on a busy one.
@@ -31,7 +31,7 @@ woken = threading.Event()
 pool = WorkerPool(Path(sys.argv[1]), Path(sys.argv[2]), workers=1, device="cpu", threads=1,
                   wake=woken.set)
 pool.start()
-while len(pool.pids()) < 2 or not pool.live()[0].pid:
+while not pool.free():
     woken.wait(1)
     woken.clear()
     pool.poll()
@@ -97,22 +97,29 @@ def test_a_killed_keeper_takes_its_workers_along_and_all_come_back(real: Pool) -
     assert not set(real.pool.pids().values()) & set(pids.values())
 
 
-def test_the_runners_death_leaves_nothing_behind(tiny_model: Path, tmp_path: Path) -> None:
+def test_the_runners_death_leaves_nothing_behind(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     command = [sys.executable, "-c", _RUNNER, str(tmp_path), str(tiny_model)]
-    memory = _shared_memory()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as runner:
         assert runner.stdout is not None
-        ends = [_End(int(pid)) for pid in runner.stdout.readline().split()]
-        assert len(ends) == 2
+        keeper_and_worker = {int(pid) for pid in runner.stdout.readline().split()}
+        # With those that only help, since whoever holds the weights would keep them in memory.
+        pids = descendants(runner.pid)
+        ends = [_End(pid) for pid in pids]
+        assert len(keeper_and_worker) == 2
+        assert keeper_and_worker <= set(pids)
+        assert _holders(pids)
         runner.kill()
     assert all(end.came(5.0) for end in ends)
-    assert _shared_memory() <= memory
+    assert list(tmp_path.glob(f"anime-{runner.pid}-*"))
     pool = WorkerPool(
         tmp_path, tmp_path / "none", workers=1, device="cpu", threads=1, wake=lambda: None
     )
     pool.start()
     pool.kill()
-    assert not list(Path(tempfile.gettempdir()).glob(f"anime-{runner.pid}-*"))
+    assert not list(tmp_path.glob("anime-*"))
 
 
 @pytest.mark.parametrize(
@@ -139,6 +146,28 @@ def test_a_model_that_cannot_be_loaded_breaks_the_pool(
         assert isinstance(broken, Broken)
         assert said in broken.error
         assert broken.hint
+    finally:
+        pool.pool.kill()
+
+
+def test_a_model_that_has_changed_since_the_run_began_is_not_drawn_with(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    began, hashes = "ab" * 32, tmp_path / "hashes.json"
+
+    def make(wake: Callable[[], None]) -> WorkerPool:
+        return WorkerPool(
+            tmp_path, tiny_model, workers=1, device="cpu", threads=1, wake=wake,
+            sha256=began, hashes=hashes,
+        )  # fmt: skip
+
+    pool = Pool(tmp_path, make)
+    try:
+        pool.until(lambda: pool.reports)
+        (broken,) = pool.reports
+        assert isinstance(broken, Broken)
+        assert "has changed since the run began" in broken.error
+        assert hashes.is_file()
     finally:
         pool.pool.kill()
 
@@ -182,8 +211,9 @@ class _End:
         return bool(ready)
 
 
-def _shared_memory() -> set[str]:
-    return set(os.listdir("/dev/shm"))
+def _holders(pids: list[int]) -> list[int]:
+    """Those that have the weights mapped."""
+    return [pid for pid in pids if "anime-weights" in Path(f"/proc/{pid}/maps").read_text()]
 
 
 def _cut(file: Path) -> None:

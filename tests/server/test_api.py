@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from PIL import Image
 
 from pipeline.core import events as e
 from pipeline.core.manifest import Character, Job, Project
+from pipeline.server import pictures
+from pipeline.server.small import Small
 from tests.server.asking import Answer, ask
 from tests.server.conftest import Served
 
@@ -117,6 +122,49 @@ def test_a_picture_is_had_by_its_id(served: Served) -> None:
     assert ask(served.url, path, method="HEAD").body == b""
 
 
+def test_a_gallery_has_small_pictures_with_tags_of_their_own(served: Served) -> None:
+    path, file = the_picture(served)
+    small = f"{path}?small"
+    assert ask(served.url, small).body == file.read_bytes()
+    Image.new("RGB", (1024, 512), "teal").save(file)
+    answers = [ask(served.url, small), ask(served.url, small)]
+    assert answers[0].body == answers[1].body
+    with Image.open(BytesIO(answers[0].body), formats=["PNG"]) as picture:
+        assert picture.size == (256, 128)
+        assert picture.getpixel((9, 9)) == (0, 128, 128)
+    tag = ("If-None-Match", answers[0].headers["ETag"])
+    assert ask(served.url, small, [tag]).status == 304
+    assert ask(served.url, path, [tag]).body == file.read_bytes()
+    whole = ("If-None-Match", ask(served.url, path).headers["ETag"])
+    assert ask(served.url, path, [whole]).status == 304
+    assert ask(served.url, small, [whole]).status == 200
+    Image.new("RGB", (1024, 512), "navy").save(file)
+    assert ask(served.url, small, [tag]).status == 200
+
+
+def test_a_picture_that_nobody_can_shrink_is_shown_as_it_is(served: Served) -> None:
+    path, file = the_picture(served)
+    file.write_bytes(file.read_bytes()[:60])
+    assert ask(served.url, f"{path}?small").body == file.read_bytes()
+
+
+def test_what_the_asker_has_is_not_read_again(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    first = pictures.read(tmp_path, "a.png", most=10_000)
+    assert first is not None
+    again = pictures.read(tmp_path, "a.png", most=10_000, known=first.tag)
+    assert again == pictures.Picture(tag=first.tag, data=None)
+
+
+def test_only_the_last_small_pictures_are_kept() -> None:
+    async def ask_for(*tags: str) -> list[bytes]:
+        small = Small(kept=2)
+        return [await small.of(tag, f"no picture {n}".encode()) for n, tag in enumerate(tags)]
+
+    said = asyncio.run(ask_for("a", "b", "a", "c", "b", "c"))
+    assert said == [b"no picture %d" % n for n in (0, 1, 0, 3, 4, 3)]
+
+
 def test_a_shelved_picture_keeps_its_id(served: Served) -> None:
     path, file = the_picture(served)
     shelf = served.production.inbox / ".pipeline/takes/a.take1.01.png"
@@ -211,6 +259,14 @@ def test_health_is_degraded_without_inbox_or_journal(served: Served, trouble: st
     assert health(served) == (503, "degraded", True)
     told = ask(served.url, "/health").json
     assert "the disk is gone" in (told["inbox"]["lost"], told["journal"]["failed"])
+
+
+def test_health_is_degraded_while_the_pictures_disk_is_full(served: Served) -> None:
+    served.production.live()
+    served.production.record(e.QueuePaused(reason="no room; make room", by="disk"))
+    assert health(served) == (503, "degraded", True)
+    served.production.record(e.QueueResumed())
+    assert health(served) == (200, "ok", True)
 
 
 def health(served: Served) -> tuple[int, str, bool]:

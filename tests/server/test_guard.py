@@ -18,15 +18,18 @@ def test_the_names_of_this_machine_are_answered(standing: Served, name: str, pat
     assert answer.status == 200
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:9000", "[::1]:1"])
+def test_a_tunnel_may_give_this_machine_another_port(standing: Served, host: str) -> None:
+    answer = ask(standing.url, "/api/state", [("Origin", f"http://{host}")], host=host)
+    assert answer.status == 200
+
+
 @pytest.mark.parametrize(
     "host",
     [
         "evil.example:{port}",
         "localhost.evil.example:{port}",
         "127.0.0.1.evil.example:{port}",
-        "127.0.0.1",
-        "localhost",
-        "127.0.0.1:1",
         "127.0.0.1:{port}@evil.example",
         "evil@127.0.0.1:{port}",
         "localhost.:{port}",
@@ -36,6 +39,11 @@ def test_the_names_of_this_machine_are_answered(standing: Served, name: str, pat
         "2130706433:{port}",
         "127.0.0.1:{port},evil.example",
         "127.0.0.1:0{port}",
+        "127.0.0.1:",
+        "[127.0.0.1]:{port}",
+        "[::1",
+        "192.0.2.7:{port}",
+        "[2001:db8::7]:{port}",
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/health", "/api/state", "/events", "/pictures/0", "/no"])
@@ -43,6 +51,7 @@ def test_a_foreign_host_is_refused(standing: Served, host: str, path: str) -> No
     answer = ask(standing.url, path, host=host.format(port=standing.server.port))
     assert answer.status == 421
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert b"open the page by one of these, or start it with --host" in answer.body
 
 
 def test_no_host_or_two_are_refused(standing: Served) -> None:
@@ -58,7 +67,13 @@ def test_an_absolute_address_does_not_stand_in_for_the_host(standing: Served) ->
     assert ask(standing.url, target, host="evil.example").status == 421
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://localhost:{port}", ""])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://evil.example", "null", "https://127.0.0.1:{port}", "",
+        "http://localhost:{port}", "http://127.0.0.1:1", "http://127.0.0.1",
+    ],
+)  # fmt: skip
 def test_a_foreign_origin_is_refused(standing: Served, origin: str) -> None:
     said = origin.format(port=standing.server.port)
     assert ask(standing.url, "/api/state", [("Origin", said)]).status == 403
@@ -115,9 +130,19 @@ def test_a_refused_stream_is_no_stream(standing: Served) -> None:
     assert refused.headers["Content-Type"].startswith("text/plain")
 
 
-def test_the_allow_list_follows_host_and_port() -> None:
-    own = names("studio.lan", 8328)
-    assert "studio.lan:8328" in own
-    assert "studio.lan" not in own
-    assert "[fd00::5]:8328" in names("fd00::5", 8328)
-    assert {"localhost", "localhost:80"} <= names("127.0.0.1", 80)
+def test_the_names_follow_the_address_that_is_listened_on() -> None:
+    own = names("Studio.lan", "box")
+    assert own.has("studio.lan:8328")
+    assert own.has("localhost")
+    assert not own.has("box:8328")
+    assert not own.has("192.0.2.7:8328")
+    assert names("fd00::5", "box").has("[fd00::5]:8328")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_who_listens_everywhere_is_had_by_every_address_and_its_own_name(host: str) -> None:
+    own = names(host, "Box")
+    for said in ("192.0.2.7:8328", "[2001:db8::7]:9000", "box:8328", "localhost:8328", "0.0.0.0"):
+        assert own.has(said), said
+    for said in ("evil.example:8328", "127.1:8328", "2130706433", "1.2.3.4.evil.example", "[::g]"):
+        assert not own.has(said), said

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from msgspec.structs import replace
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from pipeline.core import events as e
 from pipeline.core.manifest import Job, Project
@@ -102,6 +104,76 @@ def test_a_picture_opens_large_with_its_recipe_by_keyboard_alone(
     page.keyboard.press("Escape")
     expect(page.locator("#viewer")).to_be_hidden()
     expect(first).to_be_focused()
+
+
+def test_newer_can_be_had_once_there_is_one(served: Served, page: Page) -> None:
+    made = served.production
+    made.job("a.yaml", Job(prompt="beach"))
+    made.draw_all()
+    page.goto(served.url)
+    page.locator(".picture").first.click()
+    expect(page.locator("#newer")).to_be_disabled()
+    made.job("b.yaml", Job(prompt="forest"))
+    made.draw_all()
+    expect(page.locator("#newer")).to_be_enabled()
+    page.locator("#newer").click()
+    expect(page.locator("#viewer-facts")).to_contain_text("b.01.png")
+    expect(page.locator("#newer")).to_be_disabled()
+
+
+def test_a_picture_whose_file_is_gone_says_so(served: Served, page: Page) -> None:
+    made = served.production
+    made.job("a.yaml", Job(prompt="beach"))
+    made.draw_all()
+    (made.inbox / "a.01.png").unlink()
+    page.goto(served.url)
+    expect(page.locator(".picture .gone")).to_have_text("file is gone")
+    page.locator("#jobs").scroll_into_view_if_needed()
+    expect(page.locator(".thumbs .gone")).to_have_text("file is gone")
+
+
+@pytest.mark.parametrize(
+    ("now", "shown"),
+    [("2026-11-22T12:30:00Z", r"^\d+:\d\d\s[AP]M$"), ("2026-11-25T12:00:00Z", "^Nov 22")],
+)
+def test_a_time_of_another_day_has_its_date(
+    served: Served, browser: Browser, now: str, shown: str
+) -> None:
+    made = served.production
+    made.job("a.yaml", Job(prompt="beach"))
+    made.draw_all()
+    with browser.new_context(timezone_id="UTC", locale="en-US") as context:
+        page = context.new_page()
+        page.clock.set_fixed_time(now)
+        page.goto(served.url)
+        expect(page.locator(".picture time")).to_have_text(re.compile(shown))
+
+
+def test_a_state_that_cannot_be_had_is_asked_for_again(served: Served, page: Page) -> None:
+    made = served.production
+    page.goto(served.url)
+    expect(page.locator("#empty")).to_be_visible()
+    page.route("**/api/state", lambda route: route.abort(), times=2)
+    made.job("a.yaml", Job(prompt="beach"))
+    expect(page.locator("#queue li")).to_have_count(1)
+
+
+def test_many_jobs_are_shown_a_part_at_a_time(served: Served, page: Page) -> None:
+    made = served.production
+    for number in range(120):
+        made.job(f"{number:03}.yaml", Job(prompt="beach"))
+    last = made.job("z.yaml", Job(prompt="forest"))
+    made.live([made.task(last)])
+    page.goto(served.url)
+    rows = page.locator(".job")
+    expect(rows).to_have_count(100)
+    page.locator("#more-jobs").click()
+    expect(rows).to_have_count(121)
+    expect(page.locator("#more-jobs")).to_be_hidden()
+    page.reload()
+    expect(rows).to_have_count(100)
+    page.locator(".worker a").click()
+    expect(page.locator(".job:target .name")).to_have_text("z")
 
 
 def test_what_went_wrong_is_said(served: Served, page: Page) -> None:

@@ -2,9 +2,11 @@
 // It keeps no truth of its own. Text of a manifest reaches the document as text only.
 
 const PAUSE_MS = 150; // between two questions for the state, at least
+const AGAIN_MS = 2000; // before the state is asked for again where no answer came
 const SPOKEN_MS = 3000; // between two words to a screen reader, at least
 const LOST_MS = 1200; // a stream away for longer than that is worth a banner
 const GALLERY_STEP = 48;
+const JOBS_STEP = 100;
 const QUEUE_SHOWN = 30;
 const THUMBS = 4;
 
@@ -20,6 +22,7 @@ let workers = []; // what they draw; newer than the snapshot's
 let live = null;
 let pictures = []; // every finished one, the newest first
 let visible = GALLERY_STEP;
+let jobsVisible = JOBS_STEP;
 let viewed = null; // id of the picture in the dialog
 let lost = false;
 
@@ -68,11 +71,28 @@ const chip = (text, tone, title = "") => el("span", { class: `chip ${tone}`, tit
 const leaf = (key) => key.slice(key.lastIndexOf("/") + 1);
 const folder = (key) => key.slice(0, Math.max(0, key.lastIndexOf("/")));
 const projectNames = () => new Map(shown.projects.map(({ key, name }) => [key, name]));
-const clock = (at) =>
-  el("time", { datetime: at, title: new Date(at).toLocaleString() },
-    new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+const today = () => new Date().toDateString();
+const clock = (at) => {
+  const day = new Date(at).toDateString() === today() ? {} : { day: "numeric", month: "short" };
+  return el("time", { datetime: at, title: new Date(at).toLocaleString() },
+    new Date(at).toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit" }));
+};
 const duration = (s) =>
   s < 60 ? `${s.toFixed(1)} s` : `${Math.floor(s / 60)} min ${Math.floor(s % 60)} s`;
+
+// A small picture. If its file is gone, a word stands in its place; where there is no answer at
+// all, the file may well be there.
+function small(id, alt) {
+  const image = el("img", { src: `/pictures/${id}?small`, loading: "lazy", alt });
+  image.addEventListener("error", async () => {
+    const answer = await fetch(image.src, { method: "HEAD" }).catch(() => null);
+    if (answer?.status !== 404) return;
+    const gone = el("span", { class: "gone" }, "file is gone");
+    gone.style.setProperty("--shape", image.style.getPropertyValue("--shape") || "1");
+    image.replaceWith(gone);
+  });
+  return image;
+}
 
 // ---------------------------------------------------------------- the parts of the page
 
@@ -186,14 +206,15 @@ function collect() {
 
 function showGallery() {
   const names = projectNames();
+  const day = today();
   const items = pictures.slice(0, visible).map(({ id, index, at, job, take }) => ({
-    id, index, at, key: job.key, several: take.count > 1, prompt: take.recipe.prompt,
+    id, index, at, day, key: job.key, several: take.count > 1, prompt: take.recipe.prompt,
     mark: take !== job.takes.at(-1) ? "older take" : job.stale ? "stale" : "",
     of: job.characters.join(" & ") || names.get(job.project) || folder(job.key),
     shape: take.recipe.width / take.recipe.height,
   }));
   list(by("gallery"), items, (item) => item.id, (item) => {
-    const image = el("img", { src: `/pictures/${item.id}`, loading: "lazy", alt: item.prompt });
+    const image = small(item.id, item.prompt);
     image.style.setProperty("--shape", Math.max(item.shape, 0.65));
     const button = el("button", { type: "button", class: "picture", title: item.key }, image,
       item.mark ? el("span", { class: "chip wait mark" }, item.mark) : null,
@@ -228,15 +249,31 @@ function showJobs() {
   }
   const sorted = [...groups.values()].sort((a, b) =>
     a.project.localeCompare(b.project) || a.cast.localeCompare(b.cast));
-  const heads = sorted.map(({ name, project, cast }) => ({ name, project, cast }));
+  let room = jobsVisible;
+  for (const group of sorted) {
+    group.jobs = group.jobs.slice(0, room);
+    room -= group.jobs.length;
+  }
+  const some = sorted.filter((group) => group.jobs.length);
+  const heads = some.map(({ name, project, cast }) => ({ name, project, cast }));
   list(by("jobs"), heads, (group) => group.name, (group) =>
     el("div", { class: "group" },
       el("h3", {}, group.project, group.cast ? el("span", {}, ` · ${group.cast}`) : null),
       el("ul", {})));
-  sorted.forEach((group, place) =>
+  some.forEach((group, place) =>
     list(by("jobs").children[place].querySelector("ul"), group.jobs, (job) => job.id, jobRow));
   by("jobs-count").textContent = shown.jobs.length.toLocaleString();
   by("jobs-section").hidden = !shown.jobs.length;
+  by("more-jobs").hidden = shown.jobs.length <= jobsVisible;
+}
+
+// A link to a job that is not among the shown ones shows them all.
+function followLink() {
+  const id = location.hash.slice(1);
+  if (!id || by(id) || !shown?.jobs.some((job) => `job-${job.id}` === id)) return;
+  jobsVisible = Infinity;
+  showJobs();
+  location.replace(location.hash); // again, now that its target is there
 }
 
 function jobRow(job) {
@@ -257,7 +294,7 @@ function jobRow(job) {
       ...images.slice(0, THUMBS).map((image) => {
         const label = `Picture ${image.index} of ${job.key}`;
         const button = el("button", { type: "button", "aria-label": label },
-          el("img", { src: `/pictures/${image.id}`, loading: "lazy", alt: "" }));
+          small(image.id, ""));
         button.addEventListener("click", () => view(image.id));
         return button;
       }), el("span", {}, done)));
@@ -293,16 +330,26 @@ function view(id) {
   };
   by("viewer-facts").replaceChildren(...Object.entries(facts).filter(([, text]) => text)
     .flatMap(([word, text]) => [el("dt", {}, word), el("dd", {}, text)]));
-  by("newer").disabled = place === 0;
-  by("older").disabled = place === pictures.length - 1;
+  showSteps();
   if (!by("viewer").open) by("viewer").showModal();
 }
 
+const viewedPlace = () => pictures.findIndex((picture) => picture.id === viewed);
+
+function showSteps() {
+  const place = viewedPlace();
+  by("newer").disabled = place <= 0;
+  by("older").disabled = place < 0 || place === pictures.length - 1;
+}
+
 function step(by_) {
-  const place = pictures.findIndex((picture) => picture.id === viewed);
+  const place = viewedPlace();
   if (pictures[place + by_]) view(pictures[place + by_].id);
 }
 
+by("viewer-image").addEventListener("error", () => {
+  by("viewer-image").alt = "This picture cannot be shown; its file may be gone.";
+});
 by("newer").addEventListener("click", () => step(-1));
 by("older").addEventListener("click", () => step(1));
 by("close").addEventListener("click", () => by("viewer").close());
@@ -314,13 +361,15 @@ by("viewer").addEventListener("keydown", (event) => {
   if (event.key === "ArrowRight") step(1);
 });
 by("more").addEventListener("click", () => { visible += GALLERY_STEP; showGallery(); });
+by("more-jobs").addEventListener("click", () => { jobsVisible += JOBS_STEP; showJobs(); });
+addEventListener("hashchange", followLink);
 
 // ---------------------------------------------------------------- what arrives
 
 function show() {
   collect();
   showTop(); showBanners(); showWorkers(); showQueue(); showGallery(); showRejected(); showJobs();
-  showEmpty();
+  showEmpty(); showSteps();
   say();
 }
 
@@ -342,12 +391,14 @@ async function ask() {
   asking = true;
   asked = false;
   const begun = performance.now();
+  let answered = false;
   try {
     const answer = await fetch("/api/state");
-    if (answer.ok) { take(await answer.json()); show(); }
+    if (answer.ok) { take(await answer.json()); answered = true; show(); }
   } catch { /* The stream's own error says that the connection is lost. */ }
-  const took = performance.now() - begun;
-  setTimeout(() => { asking = false; if (asked) ask(); }, Math.max(PAUSE_MS, 3 * took));
+  asked ||= !answered;
+  const pause = answered ? Math.max(PAUSE_MS, 3 * (performance.now() - begun)) : AGAIN_MS;
+  setTimeout(() => { asking = false; if (asked) ask(); }, pause);
 }
 
 let spokenAt = 0;
