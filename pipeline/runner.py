@@ -216,7 +216,7 @@ class Runner:
 
     def _dispatch(self) -> None:
         """Give every free worker the next picture that is owed and was not drawn before."""
-        if self._stops or self._inbox.lost or self._inbox.git_works or not self._sight.complete:
+        if self._inbox.lost or self._inbox.git_works or not self._sight.complete:
             return
         free = list(self._pool.free())
         end = time.monotonic() + TURN

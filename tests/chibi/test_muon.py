@@ -1,17 +1,30 @@
 """Muon's steps: even in every direction, of Adam's size, and repeatable."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline.chibi.muon import LIKE_ADAM, Muon
 
 
-def layers() -> nn.Sequential:
+class Layers(nn.Module):
+    """A convolution and a matrix."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = nn.Conv2d(3, 8, 3)
+        self.told = nn.Linear(8 * 4, 6)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        told: Tensor = self.told(self.seen(pictures).flatten(1))
+        return told
+
+
+def layers() -> Layers:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8 * 4, 6))
+    return Layers()
 
 
-def gradients(module: nn.Module) -> None:
+def gradients(module: Layers) -> None:
     module.zero_grad()
     torch.manual_seed(1)
     module(torch.randn(4, 3, 4, 4)).square().mean().backward()
@@ -19,10 +32,10 @@ def gradients(module: nn.Module) -> None:
 
 def test_a_step_on_a_matrix_moves_it_evenly_in_all_its_directions() -> None:
     module = layers()
-    before = module[2].weight.detach().clone()
+    before = module.told.weight.detach().clone()
     gradients(module)
     Muon([module]).step(1e-3)
-    moved = (module[2].weight.detach() - before) / (1e-3 * LIKE_ADAM * 32**0.5)
+    moved = (module.told.weight.detach() - before) / (1e-3 * LIKE_ADAM * 32**0.5)
     strengths = torch.linalg.svdvals(moved)
     # All gradients here come from four pictures, so four directions are all there is.
     assert strengths[:4].min() > 0.5
