@@ -19,7 +19,7 @@ from pipeline.core.state import JobState, State
 from pipeline.core.styles import PRESETS, Style
 
 STEPS = 15
-GUIDANCE = 7.0
+GUIDANCE = 5.0
 SAMPLER: Sampler = "dpmpp_2m"
 
 
