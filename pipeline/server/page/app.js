@@ -200,8 +200,9 @@ function showQueue() {
 
 function collect() {
   pictures = shown.jobs.flatMap((job) => job.takes.flatMap((take) =>
-    take.images.map((image) => ({ ...image, job, take }))));
-  pictures.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : b.index - a.index));
+    take.images.map((image) => ({ ...image, job, take }))))
+    .map((picture, place) => ({ ...picture, place }));
+  pictures.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : b.place - a.place));
 }
 
 function showGallery() {
