@@ -19,7 +19,7 @@ SIDES = ("left", "right")
 
 def canonical(scene: Scene) -> str:
     """Return the full caption in fixed order: count, figures, background, style words."""
-    tags = [_count(scene), *_figure_tags(scene), scene.background]
+    tags = [_count(scene), *_figure_tags(scene), scene.framing, scene.background]
     if scene.style is not None:
         tags += PRESETS[scene.style].prompt
     return ", ".join(tags)
@@ -29,7 +29,7 @@ def caption(scene: Scene, rng: random.Random) -> str:
     """Return a training caption: random order, tags dropped, synonyms; sometimes empty."""
     if rng.random() < EMPTY:
         return ""
-    tags = [_count(scene), *_figure_tags(scene), scene.background]
+    tags = [_count(scene), *_figure_tags(scene), scene.framing, scene.background]
     tags = [_vary(tag, rng) for tag in tags if rng.random() >= DROPPED]
     if scene.style is not None and rng.random() >= DROPPED:
         tags += _style_words(scene.style, rng)
@@ -58,6 +58,7 @@ def _tags(figure: Figure) -> list[str]:
         figure.expression,
         f"{figure.outfit_color} {figure.outfit}",
         figure.skin,
+        figure.gaze,
     ]
     return tags if figure.accessory is None else [*tags, figure.accessory]
 

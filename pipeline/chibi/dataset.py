@@ -29,8 +29,7 @@ FACE: Final = 4.0
 VOCABULARY_SCENES: Final = 8000
 SIDES: Final = ("left", "right")
 HABITS: Final = (
-    "anime", "anime style", "illustration", "portrait", "upper body", "looking at viewer",
-    "high quality", "highres", "detailed", "blurry", "low quality", "worst quality",
+    "anime", "anime style", "illustration", "high quality", "highres", "detailed", "blurry", "low quality", "worst quality",
     "bad anatomy", "extra fingers", "watermark", "text", "signature", "jpeg artifacts",
     "pastel", "rustic", "modern", "mechanical", "harsh shadows",
 )  # fmt: skip
