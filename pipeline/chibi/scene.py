@@ -13,7 +13,7 @@ from pipeline.chibi import vocabulary as words
 TWO_FIGURES = 0.15
 ACCESSORY = 0.5
 STYLE = 0.5
-GAZES = (3, 1, 1)
+GAZES = (2, 1)
 FRAMINGS = (2, 1, 1)
 
 

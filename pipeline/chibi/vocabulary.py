@@ -61,8 +61,7 @@ SKINS: Final[Mapping[str, Color]] = {
     "dark skin": (142, 90, 64),
 }
 ACCESSORIES: Final = ("glasses", "headphones", "cat ears", "hair bow", "scarf", "flower")
-GAZES: Final = ("looking at viewer", "looking left", "looking right")
-"""Which way a head is turned, as the viewer sees it."""
+GAZES: Final = ("looking at viewer", "looking to the side")
 
 FRAMINGS: Final = ("upper body", "portrait", "cowboy shot")
 """How much of a figure is seen; the first is what most pictures show."""
@@ -106,8 +105,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "cat ears": ("nekomimi", "animal ears"),
     "hair bow": ("hair ribbon", "red bow"),
     "looking at viewer": ("facing viewer",),
-    "looking left": ("facing left",),
-    "looking right": ("facing right",),
+    "looking to the side": ("looking away", "three-quarter view"),
     "portrait": ("close-up", "face focus"),
     "upper body": ("bust",),
     "cowboy shot": ("half body", "waist up"),

@@ -9,11 +9,11 @@ import random
 import msgspec
 from PIL import Image, ImageChops, ImageFilter
 
+from pipeline.chibi import vocabulary as words
 from pipeline.chibi.painter import accessories, face, hair, outfits, styles
 from pipeline.chibi.painter.backgrounds import paint_background
 from pipeline.chibi.painter.canvas import SIDE, Frame, Pen
 from pipeline.chibi.painter.lights import lit
-from pipeline.chibi import vocabulary as words
 from pipeline.chibi.scene import Figure, Scene
 
 __all__ = ["faces", "paint"]
@@ -28,9 +28,8 @@ _SKULL, _CAP, _FEATURES = 0.1, 0.15, 0.26
 """How far the middle of each moves, in the head's units, when a head turns all it can."""
 
 _TURNS = {
-    "looking at viewer": (-0.3, 0.3),
-    "looking left": (-1.0, -0.75),
-    "looking right": (0.75, 1.0),
+    "looking at viewer": (0.0, 0.3),
+    "looking to the side": (0.75, 1.0),
 }
 _FRAMINGS = {
     "upper body": (104, 126, 252),
@@ -98,7 +97,7 @@ def _pose(scene: Scene, index: int, rng: random.Random) -> _Pose:
     place = _place(scene, index, rng)
     angle = rng.uniform(-6, 6)
     low, high = _TURNS[scene.figures[index].gaze]
-    turn = rng.uniform(low, high)
+    turn = rng.choice((-1, 1)) * rng.uniform(low, high)
     # The head turns about the neck, which keeps its place.
     (neck,) = place.pixels([(0.0, 0.9)])
     tilted = Frame(x=neck[0], y=neck[1], scale=place.scale, angle=angle)

@@ -162,9 +162,7 @@ def _frown(pen: Pen, skin: Color) -> None:
 
 
 def _grit(pen: Pen, skin: Color) -> None:
-    mouth = path(
-        (-0.13, 0.67), (0, 0.63, 0.13, 0.67), (0.24, 0.8), (0, 0.75, -0.24, 0.8)
-    )
+    mouth = path((-0.13, 0.67), (0, 0.63, 0.13, 0.67), (0.24, 0.8), (0, 0.75, -0.24, 0.8))
     pen.shape(mouth, WHITE)
     pen.stroke([(-0.16, 0.73), (0.16, 0.73)], mix(skin, _LASH, 0.8), 0.025)
 
