@@ -30,8 +30,8 @@ VOCABULARY_SCENES: Final = 8000
 SIDES: Final = ("left", "right")
 HABITS: Final = (
     "anime", "anime style", "illustration", "high quality", "highres", "detailed", "blurry",
-    "low quality", "worst quality", "bad anatomy", "extra fingers", "watermark", "text", "signature", "jpeg artifacts",
-    "pastel", "rustic", "modern", "mechanical", "harsh shadows",
+    "low quality", "worst quality", "bad anatomy", "extra fingers", "watermark", "text",
+    "signature", "jpeg artifacts", "pastel", "rustic", "modern", "mechanical", "harsh shadows",
 )  # fmt: skip
 """What people write although it names nothing the painter draws: it must do no harm."""
 
