@@ -21,7 +21,7 @@ from pipeline.chibi.pace import Budget, report, train
 from pipeline.chibi.tokenizer import train_tokenizer
 from pipeline.chibi.train_text import TextTrainer
 from pipeline.chibi.train_unet import PEAK_RATE as UNET_RATE
-from pipeline.chibi.train_unet import UnetTrainer
+from pipeline.chibi.train_unet import Album, UnetTrainer
 from pipeline.chibi.train_vae import PEAK_RATE as VAE_RATE
 from pipeline.chibi.train_vae import VaeTrainer, encode, rebuild, set_scale
 
@@ -29,6 +29,8 @@ TEXT_RATE = 1e-3
 POLISH_RATE = 8e-4
 POLISH_NOISE = 0.15
 SHOWN = 12
+SIZES = ((1.0, 1.0), (0.75, 0.06), (1.5, 0.03))
+"""Sizes of pictures against the native one, and how many there are of each and how often seen."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,12 +54,14 @@ def run(plan: Plan) -> None:
     torch.manual_seed(dataset.SEED)
     plan.work.mkdir(parents=True, exist_ok=True)
     painted = dataset.pictures(plan.work / "pictures", plan.pictures, size=plan.shape.picture_size)
-    vae, latents = _trained_vae(plan, painted)
-    networks = _trained_unet(plan, vae, latents)
+    vae, steps = _trained_vae(plan, painted)
+    albums = [_album(plan, vae, steps, size, share) for size, share in SIZES]
+    report(f"latents scaled by {set_scale(vae, albums[0].latents)}")
+    networks = _trained_unet(plan, vae, albums)
     _polish(plan, networks, painted)
 
 
-def _trained_vae(plan: Plan, painted: dataset.Pictures) -> tuple[AutoencoderTiny, Tensor]:
+def _trained_vae(plan: Plan, painted: dataset.Pictures) -> tuple[AutoencoderTiny, int]:
     vae = build_vae(plan.shape)
     trainer = VaeTrainer(vae, painted)
     shown = np.array(painted[:SHOWN])
@@ -71,9 +75,21 @@ def _trained_vae(plan: Plan, painted: dataset.Pictures) -> tuple[AutoencoderTiny
     checkpoint = plan.work / "vae.pt"
     steps = train(trainer, budget=plan.vae, peak=VAE_RATE, checkpoint=checkpoint, exported=show)
     show(steps)
-    latents = _encoded(plan.work / f"latents-{plan.pictures}-{steps}.pt", vae, painted)
-    report(f"latents of {len(latents)} pictures, scaled by {set_scale(vae, latents)}")
-    return vae, latents
+    return vae, steps
+
+
+def _album(plan: Plan, vae: AutoencoderTiny, steps: int, size: float, share: float) -> Album:
+    """Return the first scenes as pictures `size` times as large, as many as `share` is of all."""
+    side, count = round(plan.shape.picture_size * size), max(1, round(plan.pictures * share))
+    painted = dataset.pictures(plan.work / "pictures", count, size=side)
+    latents = _encoded(plan.work / f"latents-{side}-{count}-{steps}.pt", vae, painted)
+    scenes = dataset.scenes(count)
+    return Album(
+        latents=latents,
+        focus=torch.from_numpy(dataset.focus(scenes, latents.shape[-1])),
+        caption=lambda number, rng: dataset.training_caption(scenes[number], rng),
+        share=share,
+    )
 
 
 def _encoded(path: Path, vae: AutoencoderTiny, painted: dataset.Pictures) -> Tensor:
@@ -93,7 +109,7 @@ def _encoded(path: Path, vae: AutoencoderTiny, painted: dataset.Pictures) -> Ten
     return latents
 
 
-def _trained_unet(plan: Plan, vae: AutoencoderTiny, latents: Tensor) -> Networks:
+def _trained_unet(plan: Plan, vae: AutoencoderTiny, albums: list[Album]) -> Networks:
     scenes = dataset.scenes(plan.pictures)
     tokenizer = train_tokenizer(dataset.tokenizer_captions())
     text, unet = build_text(plan.shape, tokenizer), build_unet(plan.shape)
@@ -103,9 +119,7 @@ def _trained_unet(plan: Plan, vae: AutoencoderTiny, latents: Tensor) -> Networks
         unet,
         text,
         tokenizer,
-        latents,
-        torch.from_numpy(dataset.focus(scenes, latents.shape[-1])),
-        lambda number, rng: dataset.training_caption(scenes[number], rng),
+        albums,
         scale=vae.config.scaling_factor,
     )
 
@@ -165,7 +179,9 @@ def main(*, out: Path, work: Path | None, pictures: int, processes: int, **limit
         polish=budget("polish"),
     )
     # Painted here and not by the group's members, which only read.
-    dataset.pictures(plan.work / "pictures", pictures, processes=processes)
+    for size, share in SIZES:
+        side, count = round(plan.shape.picture_size * size), max(1, round(pictures * share))
+        dataset.pictures(plan.work / "pictures", count, size=side, processes=processes)
     together.run(processes, run, plan)
 
 
