@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline.chibi import dataset, together
+from pipeline.chibi.earlier import take_over_unet, take_over_vae
 from pipeline.chibi.network import Networks, Shape, build_text, build_unet, build_vae, write_folder
 from pipeline.chibi.pace import Budget, report, train
 from pipeline.chibi.tokenizer import train_tokenizer
@@ -36,7 +37,8 @@ SIZES = ((1.0, 1.0), (0.75, 0.06), (1.5, 0.03))
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One training: where it writes, how much it paints and how long each phase may take.
 
-    `out` gets the diffusers folder; `work` pictures, latents and checkpoints.
+    `out` gets the diffusers folder; `work` pictures, latents and checkpoints. With `start`, the
+    weights of a written model are the beginning, and the text encoder needs no warm-up.
     """
 
     out: Path
@@ -47,6 +49,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     unet: Budget
     polish: Budget
     shape: Shape = Shape()
+    start: Path | None = None
 
 
 def run(plan: Plan) -> None:
@@ -63,6 +66,8 @@ def run(plan: Plan) -> None:
 
 def _trained_vae(plan: Plan, painted: dataset.Pictures) -> tuple[AutoencoderTiny, int]:
     vae = build_vae(plan.shape)
+    if plan.start is not None:
+        take_over_vae(vae, plan.start)
     trainer = VaeTrainer(vae, painted)
     shown = np.array(painted[:SHOWN])
 
@@ -113,8 +118,11 @@ def _trained_unet(plan: Plan, vae: AutoencoderTiny, albums: list[Album]) -> Netw
     scenes = dataset.scenes(plan.pictures)
     tokenizer = train_tokenizer(dataset.tokenizer_captions())
     text, unet = build_text(plan.shape, tokenizer), build_unet(plan.shape)
-    warm = TextTrainer(text, tokenizer, scenes)
-    train(warm, budget=plan.text, peak=TEXT_RATE, checkpoint=plan.work / "text.pt")
+    if plan.start is not None:
+        take_over_unet(unet, text, tokenizer, plan.start)
+    else:
+        warm = TextTrainer(text, tokenizer, scenes)
+        train(warm, budget=plan.text, peak=TEXT_RATE, checkpoint=plan.work / "text.pt")
     trainer = UnetTrainer(
         unet,
         text,
@@ -151,6 +159,7 @@ def _polish(plan: Plan, networks: Networks, painted: dataset.Pictures) -> None:
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the model.")
 @click.option("--work", type=click.Path(path_type=Path), help="Pictures, latents, checkpoints.")
+@click.option("--start", type=click.Path(path_type=Path), help="Model folder to begin from.")
 @click.option("--pictures", default=10_000, show_default=True, help="Pictures to paint.")
 @click.option("--vae-steps", default=2_400, show_default=True)
 @click.option("--vae-minutes", default=float("inf"), help="End the VAE's training by then.")
@@ -162,7 +171,15 @@ def _polish(plan: Plan, networks: Networks, painted: dataset.Pictures) -> None:
 @click.option(
     "--processes", default=2, show_default=True, help="Of one thread each; as many as cores."
 )
-def main(*, out: Path, work: Path | None, pictures: int, processes: int, **limits: float) -> None:
+def main(
+    *,
+    out: Path,
+    work: Path | None,
+    start: Path | None,
+    pictures: int,
+    processes: int,
+    **limits: float,
+) -> None:
     """Paint, train and write the bundled model; go on if it was interrupted."""
 
     def budget(phase: str) -> Budget:
@@ -172,6 +189,7 @@ def main(*, out: Path, work: Path | None, pictures: int, processes: int, **limit
     plan = Plan(
         out=out,
         work=work or out.with_name(f"{out.name}-training"),
+        start=start,
         pictures=pictures,
         vae=budget("vae"),
         text=budget("text"),

@@ -11,6 +11,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from pipeline.chibi import dataset
+from pipeline.chibi.earlier import take_over_unet, take_over_vae
 from pipeline.chibi.network import (
     Networks,
     Shape,
@@ -108,6 +109,31 @@ def test_a_written_folder_is_drawn_with_by_plain_diffusers(tmp_path: Path) -> No
     pipeline.set_progress_bar_config(disable=True)
     drawn = pipeline("blue hair, smile", negative_prompt="rain", num_inference_steps=2).images
     assert drawn[0].size == (64, 64)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_written_model_is_the_beginning_of_a_new_one(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    old = Networks(
+        vae=build_vae(TINY),
+        text=build_text(TINY, TOKENIZER),
+        unet=build_unet(TINY),
+        tokenizer=TOKENIZER,
+    )
+    write_folder(old, tmp_path)
+    other = train_tokenizer(dataset.tokenizer_captions(30))
+    vae, unet, text = build_vae(TINY), build_unet(TINY), build_text(TINY, other)
+    take_over_vae(vae, tmp_path)
+    take_over_unet(unet, text, other, tmp_path)
+    torch.testing.assert_close(
+        vae.encoder.layers[0].weight, old.vae.encoder.layers[0].weight.half().float()
+    )
+    torch.testing.assert_close(unet.conv_in.weight, old.unet.conv_in.weight.half().float())
+    before, after = TOKENIZER.get_vocab(), other.get_vocab()
+    word = next(word for word in sorted(before) if after.get(word, before[word]) != before[word])
+    then = old.text.get_input_embeddings().weight[before[word]]
+    now = text.get_input_embeddings().weight[after[word]]
+    torch.testing.assert_close(now, then.half().float())
 
 
 @pytest.mark.parametrize("make", [vae_trainer, text_trainer, unet_trainer])
