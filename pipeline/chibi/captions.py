@@ -10,7 +10,10 @@ from pipeline.chibi.vocabulary import QUALITY, SYNONYMS
 from pipeline.core.styles import PRESETS
 
 EMPTY = 0.1
-DROPPED = 0.1
+DROPPED = 0.06
+SHORT = 0.1
+SHORTENED = 0.55
+"""How many captions are short, and what is left out of those."""
 SYNONYM = 0.15
 QUALITY_WORDS = 0.15
 STYLE_WORD = 0.8
@@ -19,7 +22,7 @@ SIDES = ("left", "right")
 
 def canonical(scene: Scene) -> str:
     """Return the full caption in fixed order: count, figures, background, style words."""
-    tags = [_count(scene), *_figure_tags(scene), scene.background]
+    tags = [_count(scene), *_figure_tags(scene), scene.framing, scene.background]
     if scene.style is not None:
         tags += PRESETS[scene.style].prompt
     return ", ".join(tags)
@@ -29,9 +32,10 @@ def caption(scene: Scene, rng: random.Random) -> str:
     """Return a training caption: random order, tags dropped, synonyms; sometimes empty."""
     if rng.random() < EMPTY:
         return ""
-    tags = [_count(scene), *_figure_tags(scene), scene.background]
-    tags = [_vary(tag, rng) for tag in tags if rng.random() >= DROPPED]
-    if scene.style is not None and rng.random() >= DROPPED:
+    tags = [_count(scene), *_figure_tags(scene), scene.framing, scene.background]
+    dropped = SHORTENED if rng.random() < SHORT else DROPPED
+    tags = [_vary(tag, rng) for tag in tags if rng.random() >= dropped]
+    if scene.style is not None and rng.random() >= dropped:
         tags += _style_words(scene.style, rng)
     if rng.random() < QUALITY_WORDS:
         tags += QUALITY
@@ -58,6 +62,7 @@ def _tags(figure: Figure) -> list[str]:
         figure.expression,
         f"{figure.outfit_color} {figure.outfit}",
         figure.skin,
+        figure.gaze,
     ]
     return tags if figure.accessory is None else [*tags, figure.accessory]
 

@@ -4,7 +4,7 @@ Owns the optimizer of the UNet and its text encoder. On few cores the number of 
 what a training is short of, and a step of Muon is worth more than one of Adam. After K. Jordan
 et al., "Muon: An optimizer for hidden layers in neural networks" (2024); steps are scaled to the
 size of Adam's as J. Liu et al. do in "Muon is scalable for LLM training" (2025). The optimizer of
-the same name in torch takes no convolutions and computes in bfloat16, which is slow on a CPU.
+the same name in torch takes no convolutions.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.chibi import together
+from pipeline.chibi.pace import half_is_faster
 
 MOMENTUM: Final = 0.95
 DECAY: Final = 0.01
@@ -79,6 +80,8 @@ def _even(matrix: Tensor) -> Tensor:
     tall = len(matrix) > matrix.shape[1]
     found = matrix.T if tall else matrix
     found = found / (found.norm() + 1e-7)
+    if half_is_faster():
+        found = found.to(torch.bfloat16)
     first, second, third = BEND
     for _ in range(TURNS):
         square = found @ found.T

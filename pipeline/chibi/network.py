@@ -35,11 +35,11 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     latent_channels: int = 8
-    encoder_channels: int = 32
-    encoder_blocks: tuple[int, int, int, int] = (0, 1, 2, 2)
-    decoder_channels: int = 48
-    decoder_blocks: tuple[int, int, int, int] = (4, 3, 2, 0)
-    unet_channels: tuple[int, ...] = (40, 80, 160)
+    encoder_channels: int = 48
+    encoder_blocks: tuple[int, int, int, int] = (0, 1, 3, 3)
+    decoder_channels: int = 64
+    decoder_blocks: tuple[int, int, int, int] = (6, 4, 2, 0)
+    unet_channels: tuple[int, ...] = (64, 96, 192)
     heads: tuple[int, ...] = (1, 2, 4)
     norm_groups: int = 8
     text_width: int = 192

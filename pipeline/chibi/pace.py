@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -95,6 +96,17 @@ def train(
         _save(trainer, checkpoint, taken, spent + clock() - began)
     together.wait()
     return taken
+
+
+@cache
+def half_is_faster() -> bool:
+    """Return whether this processor multiplies in bfloat16; others only emulate it, slowly."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def halved() -> torch.autocast:
+    """Return a context in which layers compute in bfloat16 where that is faster."""
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=half_is_faster())
 
 
 def report(line: str) -> None:

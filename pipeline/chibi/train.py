@@ -16,12 +16,14 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline.chibi import dataset, together
+from pipeline.chibi.earlier import take_over_unet, take_over_vae
 from pipeline.chibi.network import Networks, Shape, build_text, build_unet, build_vae, write_folder
 from pipeline.chibi.pace import Budget, report, train
+from pipeline.chibi.painter import faces
 from pipeline.chibi.tokenizer import train_tokenizer
 from pipeline.chibi.train_text import TextTrainer
 from pipeline.chibi.train_unet import PEAK_RATE as UNET_RATE
-from pipeline.chibi.train_unet import UnetTrainer
+from pipeline.chibi.train_unet import Album, UnetTrainer
 from pipeline.chibi.train_vae import PEAK_RATE as VAE_RATE
 from pipeline.chibi.train_vae import VaeTrainer, encode, rebuild, set_scale
 
@@ -29,12 +31,16 @@ TEXT_RATE = 1e-3
 POLISH_RATE = 8e-4
 POLISH_NOISE = 0.15
 SHOWN = 12
+SIZES = ((1.0, 1.0), (0.75, 0.06), (1.5, 0.03))
+"""Sizes of pictures against the native one, and how many there are of each and how often seen."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One training: where it writes, how much it paints and how long each phase may take.
 
-    `out` gets the diffusers folder; `work` pictures, latents and checkpoints.
+    `out` gets the diffusers folder; `work` pictures, latents and checkpoints. With `start`, the
+    weights of a written model are the beginning: its VAE's, and those of the UNet and the text
+    encoder where they have the same shapes; then the latter needs no warm-up.
     """
 
     out: Path
@@ -45,6 +51,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     unet: Budget
     polish: Budget
     shape: Shape = Shape()
+    start: Path | None = None
 
 
 def run(plan: Plan) -> None:
@@ -52,14 +59,18 @@ def run(plan: Plan) -> None:
     torch.manual_seed(dataset.SEED)
     plan.work.mkdir(parents=True, exist_ok=True)
     painted = dataset.pictures(plan.work / "pictures", plan.pictures, size=plan.shape.picture_size)
-    vae, latents = _trained_vae(plan, painted)
-    networks = _trained_unet(plan, vae, latents)
+    vae, steps = _trained_vae(plan, painted)
+    albums = [_album(plan, vae, steps, size, share) for size, share in SIZES]
+    report(f"latents scaled by {set_scale(vae, albums[0].latents)}")
+    networks = _trained_unet(plan, vae, albums)
     _polish(plan, networks, painted)
 
 
-def _trained_vae(plan: Plan, painted: dataset.Pictures) -> tuple[AutoencoderTiny, Tensor]:
+def _trained_vae(plan: Plan, painted: dataset.Pictures) -> tuple[AutoencoderTiny, int]:
     vae = build_vae(plan.shape)
-    trainer = VaeTrainer(vae, painted)
+    if plan.start is not None:
+        take_over_vae(vae, plan.start)
+    trainer = VaeTrainer(vae, painted, faces=_faces(plan))
     shown = np.array(painted[:SHOWN])
 
     def show(steps: int) -> None:
@@ -71,9 +82,26 @@ def _trained_vae(plan: Plan, painted: dataset.Pictures) -> tuple[AutoencoderTiny
     checkpoint = plan.work / "vae.pt"
     steps = train(trainer, budget=plan.vae, peak=VAE_RATE, checkpoint=checkpoint, exported=show)
     show(steps)
-    latents = _encoded(plan.work / f"latents-{plan.pictures}-{steps}.pt", vae, painted)
-    report(f"latents of {len(latents)} pictures, scaled by {set_scale(vae, latents)}")
-    return vae, latents
+    return vae, steps
+
+
+def _faces(plan: Plan) -> list[tuple[tuple[float, float, float], ...]]:
+    return [faces(scene) for scene in dataset.scenes(plan.pictures)]
+
+
+def _album(plan: Plan, vae: AutoencoderTiny, steps: int, size: float, share: float) -> Album:
+    """Return the first scenes as pictures `size` times as large, as many as `share` is of all."""
+    side, count = round(plan.shape.picture_size * size), max(1, round(plan.pictures * share))
+    painted = dataset.pictures(plan.work / "pictures", count, size=side)
+    latents = _encoded(plan.work / f"latents-{side}-{count}-{steps}.pt", vae, painted)
+    scenes = dataset.scenes(count)
+    return Album(
+        latents=latents,
+        focus=torch.from_numpy(dataset.focus(scenes, latents.shape[-1])),
+        caption=lambda number, rng: dataset.training_caption(scenes[number], rng),
+        alone=[number for number, scene in enumerate(scenes) if len(scene.figures) == 1],
+        share=share,
+    )
 
 
 def _encoded(path: Path, vae: AutoencoderTiny, painted: dataset.Pictures) -> Tensor:
@@ -93,19 +121,18 @@ def _encoded(path: Path, vae: AutoencoderTiny, painted: dataset.Pictures) -> Ten
     return latents
 
 
-def _trained_unet(plan: Plan, vae: AutoencoderTiny, latents: Tensor) -> Networks:
+def _trained_unet(plan: Plan, vae: AutoencoderTiny, albums: list[Album]) -> Networks:
     scenes = dataset.scenes(plan.pictures)
     tokenizer = train_tokenizer(dataset.tokenizer_captions())
     text, unet = build_text(plan.shape, tokenizer), build_unet(plan.shape)
-    warm = TextTrainer(text, tokenizer, scenes)
-    train(warm, budget=plan.text, peak=TEXT_RATE, checkpoint=plan.work / "text.pt")
+    if plan.start is None or not take_over_unet(unet, text, tokenizer, plan.start):
+        warm = TextTrainer(text, tokenizer, scenes)
+        train(warm, budget=plan.text, peak=TEXT_RATE, checkpoint=plan.work / "text.pt")
     trainer = UnetTrainer(
         unet,
         text,
         tokenizer,
-        latents,
-        torch.from_numpy(dataset.focus(scenes, latents.shape[-1])),
-        lambda number, rng: dataset.training_caption(scenes[number], rng),
+        albums,
         scale=vae.config.scaling_factor,
     )
 
@@ -126,7 +153,9 @@ def _trained_unet(plan: Plan, vae: AutoencoderTiny, latents: Tensor) -> Networks
 
 def _polish(plan: Plan, networks: Networks, painted: dataset.Pictures) -> None:
     """Train the decoder on with its latents held fast: the UNet need not know."""
-    trainer = VaeTrainer(networks.vae, painted, noise=POLISH_NOISE, only_decoder=True)
+    trainer = VaeTrainer(
+        networks.vae, painted, noise=POLISH_NOISE, only_decoder=True, faces=_faces(plan)
+    )
     checkpoint = plan.work / "polish.pt"
     steps = train(trainer, budget=plan.polish, peak=POLISH_RATE, checkpoint=checkpoint)
     if together.rank() == 0:
@@ -137,6 +166,7 @@ def _polish(plan: Plan, networks: Networks, painted: dataset.Pictures) -> None:
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the model.")
 @click.option("--work", type=click.Path(path_type=Path), help="Pictures, latents, checkpoints.")
+@click.option("--start", type=click.Path(path_type=Path), help="Model folder to begin from.")
 @click.option("--pictures", default=10_000, show_default=True, help="Pictures to paint.")
 @click.option("--vae-steps", default=2_400, show_default=True)
 @click.option("--vae-minutes", default=float("inf"), help="End the VAE's training by then.")
@@ -148,7 +178,15 @@ def _polish(plan: Plan, networks: Networks, painted: dataset.Pictures) -> None:
 @click.option(
     "--processes", default=2, show_default=True, help="Of one thread each; as many as cores."
 )
-def main(*, out: Path, work: Path | None, pictures: int, processes: int, **limits: float) -> None:
+def main(
+    *,
+    out: Path,
+    work: Path | None,
+    start: Path | None,
+    pictures: int,
+    processes: int,
+    **limits: float,
+) -> None:
     """Paint, train and write the bundled model; go on if it was interrupted."""
 
     def budget(phase: str) -> Budget:
@@ -158,6 +196,7 @@ def main(*, out: Path, work: Path | None, pictures: int, processes: int, **limit
     plan = Plan(
         out=out,
         work=work or out.with_name(f"{out.name}-training"),
+        start=start,
         pictures=pictures,
         vae=budget("vae"),
         text=budget("text"),
@@ -165,7 +204,9 @@ def main(*, out: Path, work: Path | None, pictures: int, processes: int, **limit
         polish=budget("polish"),
     )
     # Painted here and not by the group's members, which only read.
-    dataset.pictures(plan.work / "pictures", pictures, processes=processes)
+    for size, share in SIZES:
+        side, count = round(plan.shape.picture_size * size), max(1, round(pictures * share))
+        dataset.pictures(plan.work / "pictures", count, size=side, processes=processes)
     together.run(processes, run, plan)
 
 

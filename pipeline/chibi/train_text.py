@@ -90,7 +90,11 @@ class TextTrainer:
 
 def attributes(scene: Scene) -> dict[str, str]:
     """Return every attribute by name, of both sides; what is not there is `nothing`."""
-    found = {"background": scene.background, "style": scene.style or NOTHING}
+    found = {
+        "background": scene.background,
+        "style": scene.style or NOTHING,
+        "framing": scene.framing,
+    }
     sides = ("first", "second")
     for number, side in enumerate(sides):
         figure = scene.figures[number] if number < len(scene.figures) else None

@@ -9,28 +9,49 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from pipeline.chibi import together
 from pipeline.chibi.muon import Muon
 from pipeline.chibi.network import build_scheduler
+from pipeline.chibi.pace import halved
 from pipeline.chibi.tokenizer import LENGTH
 
-BATCH: Final = 16
+BATCH: Final = 24
 PEAK_RATE: Final = 1e-3
 DECAY: Final = 0.999
 SNR_CAP: Final = 5.0
+CUT: Final = 0.2
+GRAIN: Final = 4
+"""Latents' width and height are a multiple of this: each level below the first halves them."""
+
+
+class Album(msgspec.Struct, frozen=True, kw_only=True):
+    """Pictures of one size to learn from.
+
+    `latents` are raw (unscaled) [n, channels, side, side] and `focus` says how much each of their
+    cells counts [n, side, side]; `caption(number, rng)` says picture `number` anew each time, and
+    is empty now and then for guidance's sake. `share` is how often a batch comes from here,
+    relative to the other albums; `alone` are the numbers of those that show one figure.
+    """
+
+    latents: Tensor
+    focus: Tensor
+    caption: Callable[[int, random.Random], str]
+    alone: Sequence[int]
+    share: float = 1.0
 
 
 class UnetTrainer:
     """Learns to predict `v` from noisy latents and captions, keeping an average of its weights.
 
-    `latents` are raw (unscaled) [n, channels, height, width] and `focus` says how much each of
-    their cells counts [n, height, width]; `captions(number, rng)` says picture `number` anew each
-    time, and is empty now and then for guidance's sake.
+    A batch comes from one of the `albums`, so that pictures of several sizes are learned, and
+    one in a few is cut to a portrait's or a landscape's shape.
     """
 
     def __init__(
@@ -38,22 +59,20 @@ class UnetTrainer:
         unet: UNet2DConditionModel,
         text: CLIPTextModel,
         tokenizer: CLIPTokenizer,
-        latents: Tensor,
-        focus: Tensor,
-        captions: Callable[[int, random.Random], str],
+        albums: Sequence[Album],
         *,
         scale: float,
         seed: int = 0,
         batch: int = BATCH,
     ) -> None:
+        # Plain products: the fused kind learns more slowly on a CPU (its way back is dear there).
+        unet.set_attn_processor(AttnProcessor())
         self.unet, self.text, self._tokenizer = unet, text, tokenizer
         self.averages = copy.deepcopy(unet), copy.deepcopy(text)
-        self._latents, self._focus = latents, focus
-        self._captions, self._scale = captions, scale
+        self._albums, self._scale = albums, scale
         self._batch = together.share(batch)
         self._steps = 0
         self._seed = seed
-        self._order: tuple[int, list[int]] = -1, []
         self._noises = DDPMScheduler.from_config(build_scheduler().config)
         alphas = self._noises.alphas_cumprod
         self._ratios = alphas / (1.0 - alphas)
@@ -95,36 +114,45 @@ class UnetTrainer:
     def _loss(self) -> Tensor:
         rng = random.Random(f"{self._seed}/{self._steps}/{together.rank()}")
         generator = torch.Generator().manual_seed(rng.getrandbits(62))
-        chosen = self._chosen()
-        clean = self._latents[chosen].to(torch.float32) * self._scale
+        album, window, alone = self._page()
+        known = album.alone if alone else range(len(album.latents))
+        chosen = rng.sample(known, min(self._batch, len(known)))
+        rows, columns = window
+        clean = album.latents[chosen][..., rows, columns].to(torch.float32) * self._scale
+        focus = album.focus[chosen][..., rows, columns].to(torch.float32)
         noise = torch.randn(clean.shape, generator=generator)
         times = _times(len(chosen), generator)
         noisy = self._noises.add_noise(clean, noise, times)
         wanted = self._noises.get_velocity(clean, noise, times)
-        tokens = tokens_of(self._tokenizer, [self._captions(number, rng) for number in chosen])
-        states = self.text(tokens).last_hidden_state
-        found = self.unet(
-            noisy.to(memory_format=torch.channels_last), times, encoder_hidden_states=states
-        ).sample
-        losses = (found - wanted).square().mean(dim=1)
-        losses = (losses * self._focus[chosen].to(torch.float32)).mean(dim=(1, 2))
+        tokens = tokens_of(self._tokenizer, [album.caption(number, rng) for number in chosen])
+        with halved():
+            states = self.text(tokens).last_hidden_state
+            found = self.unet(
+                noisy.to(memory_format=torch.channels_last), times, encoder_hidden_states=states
+            ).sample
+        losses = (found.float() - wanted).square().mean(dim=1)
+        losses = (losses * focus).mean(dim=(1, 2))
         # The easiest times (hardly any noise) would otherwise outweigh those that decide.
         ratio = self._ratios[times]
         weighted: torch.Tensor = losses * ratio.clamp(max=SNR_CAP).add(1.0) / ratio.add(1.0)
         return weighted.mean()
 
-    def _chosen(self) -> list[int]:
-        first = self._steps * self._batch
-        return [self._picture(place) for place in range(first, first + self._batch)]
-
-    def _picture(self, place: int) -> int:
-        mine = range(together.rank(), len(self._latents), together.size())
-        epoch, number = divmod(place, len(mine))
-        if self._order[0] != epoch:
-            order = list(mine)
-            random.Random(f"{self._seed}/{epoch}").shuffle(order)
-            self._order = epoch, order
-        return self._order[1][number]
+    def _page(self) -> tuple[Album, tuple[slice, slice], bool]:
+        """Return this step's album, what is seen of its pictures, and whether only single figures
+        will do, the same for all members."""
+        rng = random.Random(f"{self._seed}/{self._steps}")
+        album = rng.choices(self._albums, [album.share for album in self._albums])[0]
+        side = album.latents.shape[-1]
+        whole = slice(0, side)
+        if rng.random() >= CUT:
+            return album, (whole, whole), False
+        # Two to three, in steps that the UNet's levels allow.
+        short = max(side * 2 // 3 // GRAIN, 1) * GRAIN
+        if rng.random() < 0.5:
+            # A head is near the top: of a landscape, the upper part is what a person frames.
+            return album, (slice(0, short), whole), False
+        left = (side - short) // 2
+        return album, (whole, slice(left, left + short)), True
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -61,6 +61,11 @@ SKINS: Final[Mapping[str, Color]] = {
     "dark skin": (142, 90, 64),
 }
 ACCESSORIES: Final = ("glasses", "headphones", "cat ears", "hair bow", "scarf", "flower")
+GAZES: Final = ("looking at viewer", "looking to the side")
+
+FRAMINGS: Final = ("upper body", "portrait", "cowboy shot")
+"""How much of a figure is seen; the first is what most pictures show."""
+
 STYLES: Final = tuple(PRESETS)
 QUALITY: Final = ("masterpiece", "best quality")
 """Words that users write out of habit; they carry no meaning here."""
@@ -99,5 +104,10 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "headphones": ("headset",),
     "cat ears": ("nekomimi", "animal ears"),
     "hair bow": ("hair ribbon", "red bow"),
+    "looking at viewer": ("facing viewer",),
+    "looking to the side": ("looking away", "three-quarter view"),
+    "portrait": ("close-up", "face focus"),
+    "upper body": ("bust",),
+    "cowboy shot": ("half body", "waist up"),
     "flower": ("hair flower", "flower in hair"),
 }

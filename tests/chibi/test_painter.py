@@ -9,7 +9,7 @@ from PIL import ImageChops, ImageStat
 
 from pipeline.chibi import vocabulary as words
 from pipeline.chibi.captions import canonical, caption
-from pipeline.chibi.painter import paint
+from pipeline.chibi.painter import faces, paint
 from pipeline.chibi.scene import Figure, Scene, sample
 from pipeline.core.styles import PRESETS
 
@@ -34,6 +34,7 @@ CHOICES: dict[str, tuple[str | None, ...]] = {
     "outfit_color": tuple(words.OUTFIT_COLORS),
     "skin": tuple(words.SKINS),
     "accessory": (None, *words.ACCESSORIES),
+    "gaze": words.GAZES,
 }
 
 
@@ -65,12 +66,41 @@ def test_each_value_of_a_figure_is_seen(attribute: str) -> None:
         assert difference(first, second) > 0.2
 
 
-@pytest.mark.parametrize(("attribute", "least"), [("background", 10), ("style", 10)])
-def test_each_background_and_style_is_seen(attribute: str, least: float) -> None:
-    values = words.BACKGROUNDS if attribute == "background" else (None, *words.STYLES)
+VALUES: dict[str, tuple[str | None, ...]] = {
+    "background": words.BACKGROUNDS,
+    "style": (None, *words.STYLES),
+    "framing": words.FRAMINGS,
+}
+
+
+@pytest.mark.parametrize("attribute", VALUES)
+def test_each_background_style_and_framing_is_seen(attribute: str) -> None:
+    least, values = 10, VALUES[attribute]
     scenes = [msgspec.structs.replace(SCENE, **{attribute: value}) for value in values]
     for first, second in pairwise(scenes):
         assert difference(first, second) > least
+
+
+@pytest.mark.parametrize("framing", words.FRAMINGS)
+def test_a_face_is_where_it_is_said_to_be(framing: str) -> None:
+    scene = msgspec.structs.replace(SCENE, framing=framing)
+    ((x, y, radius),) = faces(scene)
+    radius *= 1.1  # a head turns a little
+    other = msgspec.structs.replace(FIGURE, expression="angry", eye_color="red")
+    changed = msgspec.structs.replace(scene, figures=(other,))
+    box = ImageChops.difference(paint(scene), paint(changed)).getbbox()
+    assert box is not None
+    left, top, right, bottom = (edge / 256 for edge in box)
+    assert x - radius < left < x < right < x + radius
+    assert y - radius < top < y < bottom < y + radius
+
+
+def test_a_place_lights_its_figures() -> None:
+    at_night, by_day = (
+        paint(msgspec.structs.replace(SCENE, background=place)).crop((112, 120, 144, 152))
+        for place in ("city at night", "blue sky")
+    )
+    assert sum(ImageStat.Stat(at_night).mean) < sum(ImageStat.Stat(by_day).mean) - 20
 
 
 def test_manga_is_without_colour() -> None:
@@ -96,13 +126,15 @@ def test_unknown_words_are_refused() -> None:
         msgspec.structs.replace(FIGURE, hair_color="mauve")
     with pytest.raises(ValueError, match=r"Scene.figures: 0"):
         Scene(figures=(), background="forest")
+    with pytest.raises(ValueError, match="do not fit a portrait"):
+        Scene(figures=(FIGURE, OTHER), background="forest", framing="portrait")
 
 
 def test_canonical_caption_says_all() -> None:
     scene = msgspec.structs.replace(SCENE, style="manga")
     assert canonical(scene) == (
-        "1girl, silver hair, twintails, blue eyes, smile, red hoodie, pale skin, forest, "
-        "manga, black and white, screentone"
+        "1girl, silver hair, twintails, blue eyes, smile, red hoodie, pale skin, "
+        "looking at viewer, upper body, forest, manga, black and white, screentone"
     )
 
 

@@ -50,24 +50,24 @@ def paint_scarf(pen: Pen, figure: Figure) -> None:
     pen.outline(wrap, _SCARF)
 
 
-def paint_before(pen: Pen, figure: Figure, turn: float) -> None:
-    """Draw what lies over face and hair."""
-    if figure.accessory == "glasses":
-        _glasses(pen, turn * 0.07)
-    elif figure.accessory == "headphones":
+def paint_glasses(pen: Pen, figure: Figure) -> None:
+    """Draw glasses, over brows and bangs."""
+    if figure.accessory != "glasses":
+        return
+    for side in (-1, 1):
+        pen.stroke(arc(side * EYE_X, EYE_Y + 0.02, 0.36, 0.35), _FRAME, 0.062)
+        pen.stroke([(side * 0.79, EYE_Y), (side * 0.98, EYE_Y - 0.05)], _FRAME, 0.055)
+    pen.stroke(path((-0.08, EYE_Y), (0, EYE_Y - 0.06, 0.08, EYE_Y)), _FRAME, 0.055)
+
+
+def paint_before(pen: Pen, figure: Figure) -> None:
+    """Draw what lies over the hair."""
+    if figure.accessory == "headphones":
         _headphones(pen)
     elif figure.accessory == "hair bow":
         _bow(pen)
     elif figure.accessory == "flower":
         _flower(pen)
-
-
-def _glasses(pen: Pen, x: float) -> None:
-    for side in (-1, 1):
-        rim = arc(x + side * EYE_X, EYE_Y + 0.02, 0.36, 0.35)
-        pen.stroke(rim, _FRAME, 0.062)
-        pen.stroke([(x + side * 0.79, EYE_Y), (side * 0.98, EYE_Y - 0.05)], _FRAME, 0.055)
-    pen.stroke(path((x - 0.08, EYE_Y), (x, EYE_Y - 0.06, x + 0.08, EYE_Y)), _FRAME, 0.055)
 
 
 def _headphones(pen: Pen) -> None:

@@ -16,6 +16,8 @@ Point: TypeAlias = tuple[float, float]
 
 SIDE: Final = 512
 """Pictures are drawn at this size in pixels and then reduced."""
+BALL: Final = 1.1
+"""Radius of a head, hair included, in its own units."""
 INK: Final[Color] = (34, 18, 40)
 WHITE: Final[Color] = (255, 255, 255)
 SHADOW: Final[Color] = (52, 20, 84)
@@ -84,15 +86,22 @@ def star(x: float, y: float, radius: float, waist: float = 0.25, rays: int = 4) 
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a figure's coordinates lie: origin in pixels, pixels per unit, angle in degrees."""
+    """Where a figure's coordinates lie: origin in pixels, pixels per unit, angle in degrees.
+
+    `turn` in -0.5..0.5 is how far the middle of a ball of radius `BALL` about the origin has
+    turned to the side: what lies on its far side is foreshortened, its outline stays.
+    """
 
     x: float = 0.0
     y: float = 0.0
     scale: float = 1.0
     angle: float = 0.0
+    turn: float = 0.0
 
     def pixels(self, points: Iterable[Point]) -> list[Point]:
         """Map points of this frame to pixels of the picture."""
+        if self.turn:
+            points = [(x + self.turn * max(0.0, 1 - (x / BALL) ** 2), y) for x, y in points]
         angle = math.radians(self.angle)
         cos, sin = math.cos(angle) * self.scale, math.sin(angle) * self.scale
         return [(self.x + x * cos - y * sin, self.y + x * sin + y * cos) for x, y in points]

@@ -61,34 +61,34 @@ def paint_head(pen: Pen, figure: Figure) -> None:
     pen.inside(HEAD, arc(0, -0.62, 1.0, 0.58), shade(skin, 0.16))
 
 
-def paint_features(pen: Pen, figure: Figure, turn: float) -> None:
-    """Draw eyes, mouth, nose and blush; `turn` in -1..1 moves them to the side."""
+def paint_features(pen: Pen, figure: Figure) -> None:
+    """Draw eyes, mouth, nose and blush."""
     look, skin = LOOKS[figure.expression], SKINS[figure.skin]
-    x = turn * 0.07
     if look.blush:
         for side in (-1, 1):
             blush = mix(skin, _PINK, look.blush)
-            pen.inside(HEAD, arc(x + side * 0.61, 0.6, 0.16, 0.085), blush)
-    pen.fill([(x - 0.03, 0.56), (x + 0.035, 0.56), (x + turn * 0.03, 0.5)], shade(skin, 0.4))
+            pen.inside(HEAD, arc(side * 0.61, 0.6, 0.16, 0.085), blush)
+    nose = 0.35 * pen.frame.turn
+    pen.fill([(nose - 0.03, 0.56), (nose + 0.035, 0.56), (nose * 1.3, 0.49)], shade(skin, 0.4))
     for side in (-1, 1):
         if figure.expression == "laughing":
-            _closed_eye(pen, x + side * EYE_X)
+            _closed_eye(pen, side * EYE_X)
         else:
-            _open_eye(pen, x + side * EYE_X, side, figure, look)
+            _open_eye(pen, side * EYE_X, side, figure, look)
     if figure.expression == "sad":
         for side in (-1, 1):
-            _tear(pen, x + side * 0.5)
-    _MOUTHS[figure.expression](pen, x, skin)
+            _tear(pen, side * 0.5)
+    _MOUTHS[figure.expression](pen, skin)
 
 
-def paint_brows(pen: Pen, figure: Figure, turn: float) -> None:
+def paint_brows(pen: Pen, figure: Figure) -> None:
     """Draw the brows; they lie over the bangs, as is usual in anime."""
     look = LOOKS[figure.expression]
     color = mix(HAIR_COLORS[figure.hair_color], _LASH, 0.72)
     inner, outer = look.brow
     width = 0.075 if figure.expression == "angry" else 0.055
     for side in (-1, 1):
-        x = turn * 0.07 + side * EYE_X
+        x = side * EYE_X
         middle = (inner + outer) / 2 + look.bend
         curve = path((x - side * 0.2, inner), (x + side * 0.02, middle, x + side * 0.24, outer))
         pen.stroke(curve, color, width)
@@ -143,39 +143,37 @@ def _tear(pen: Pen, x: float) -> None:
     pen.fill(arc(x - 0.02, 0.7, 0.025, 0.04), WHITE)
 
 
-def _smile(pen: Pen, x: float, skin: Color) -> None:
-    curve = path((x - 0.17, 0.67), (x, 0.83, x + 0.17, 0.67))
+def _smile(pen: Pen, skin: Color) -> None:
+    curve = path((-0.17, 0.67), (0, 0.83, 0.17, 0.67))
     pen.stroke(curve, mix(skin, _LASH, 0.8), 0.05)
 
 
-def _laugh(pen: Pen, x: float, skin: Color) -> None:
-    mouth = path((x - 0.23, 0.62), (x, 0.68, x + 0.23, 0.62), (x + 0.19, 0.88, x, 0.88))
-    mouth += path((x, 0.88), (x - 0.19, 0.88, x - 0.23, 0.62))
+def _laugh(pen: Pen, skin: Color) -> None:
+    mouth = path((-0.23, 0.62), (0, 0.68, 0.23, 0.62), (0.19, 0.88, 0, 0.88))
+    mouth += path((0, 0.88), (-0.19, 0.88, -0.23, 0.62))
     pen.shape(mouth, _MOUTH)
-    pen.inside(mouth, arc(x, 0.89, 0.13, 0.1), _TONGUE)
+    pen.inside(mouth, arc(0, 0.89, 0.13, 0.1), _TONGUE)
     pen.outline(mouth, skin)
 
 
-def _frown(pen: Pen, x: float, skin: Color) -> None:
-    curve = path((x - 0.15, 0.78), (x, 0.64, x + 0.15, 0.78))
+def _frown(pen: Pen, skin: Color) -> None:
+    curve = path((-0.15, 0.78), (0, 0.64, 0.15, 0.78))
     pen.stroke(curve, mix(skin, _LASH, 0.8), 0.05)
 
 
-def _grit(pen: Pen, x: float, skin: Color) -> None:
-    mouth = path(
-        (x - 0.13, 0.67), (x, 0.63, x + 0.13, 0.67), (x + 0.24, 0.8), (x, 0.75, x - 0.24, 0.8)
-    )
+def _grit(pen: Pen, skin: Color) -> None:
+    mouth = path((-0.13, 0.67), (0, 0.63, 0.13, 0.67), (0.24, 0.8), (0, 0.75, -0.24, 0.8))
     pen.shape(mouth, WHITE)
-    pen.stroke([(x - 0.16, 0.73), (x + 0.16, 0.73)], mix(skin, _LASH, 0.8), 0.025)
+    pen.stroke([(-0.16, 0.73), (0.16, 0.73)], mix(skin, _LASH, 0.8), 0.025)
 
 
-def _gasp(pen: Pen, x: float, skin: Color) -> None:
-    pen.shape(arc(x, 0.75, 0.1, 0.135), _MOUTH)
-    pen.fill(arc(x, 0.82, 0.06, 0.05), _TONGUE)
+def _gasp(pen: Pen, skin: Color) -> None:
+    pen.shape(arc(0, 0.75, 0.1, 0.135), _MOUTH)
+    pen.fill(arc(0, 0.82, 0.06, 0.05), _TONGUE)
 
 
-def _flat(pen: Pen, x: float, skin: Color) -> None:
-    pen.stroke([(x - 0.11, 0.72), (x + 0.11, 0.72)], mix(skin, _LASH, 0.8), 0.05)
+def _flat(pen: Pen, skin: Color) -> None:
+    pen.stroke([(-0.11, 0.72), (0.11, 0.72)], mix(skin, _LASH, 0.8), 0.05)
 
 
 _MOUTHS: Final = {

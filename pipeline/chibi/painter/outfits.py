@@ -16,12 +16,14 @@ _BODY: Final = whole(
         (0, 1.2),
         (-0.26, 1.16),
         (-0.9, 1.3, -1.08, 1.62),
-        (-1.24, 2.2, -1.3, 3.0),
-        (-1.34, 4.2),
-        (0, 4.2),
+        (-1.2, 2.2, -1.24, 3.0),
+        (-1.3, 5.4),
+        (0, 5.4),
     )
 )
 _NECK: Final = whole(path((0, 0.7), (-0.23, 0.7), (-0.2, 1.05, -0.27, 1.3), (0, 1.5)))
+_DENIM: Final[Color] = (62, 76, 120)
+_TAIL: Final = path((0, 2.76), (-0.04, 3.7), (-0.2, 3.95), (-0.82, 3.95), (-0.8, 2.4))
 _HOOD: Final = whole(path((0, 0.86), (-0.7, 0.7, -0.82, 1.16), (-0.7, 1.6, 0, 1.62)))
 
 
@@ -34,13 +36,16 @@ def paint_body(pen: Pen, figure: Figure) -> None:
         pen.shape(_BODY, skin)
     else:
         pen.fill(_BODY, color)
-        sides = path((1.3, 1.6), (0.74, 1.9, 0.86, 4.2), (2.0, 4.2))
+        sides = path((1.3, 1.6), (0.74, 1.9, 0.86, 5.4), (2.0, 5.4))
         pen.inside(_BODY, sides, shade(color, 0.2))
         pen.inside(_BODY, flip(sides), shade(color, 0.2))
         pen.outline(_BODY, color)
         for side in (-1, 1):
-            fold = path((side * 0.8, 1.95), (side * 0.76, 2.6, side * 0.84, 4.2))
-            pen.stroke(fold, pen.line_color(color), 0.045)
+            sleeve = path((side * 0.8, 1.95), (side * 0.76, 2.6, side * 0.82, 5.4))
+            pen.stroke(sleeve, pen.line_color(color), 0.045)
+            for y in (2.3, 3.2):
+                fold = path((side * 1.16, y), (side * 1.02, y + 0.2, side * 0.9, y + 0.16))
+                pen.stroke(fold, shade(color, 0.4), 0.035)
     _neck(pen, skin)
     _OUTFITS[figure.outfit](pen, color, skin)
 
@@ -53,8 +58,20 @@ def _neck(pen: Pen, skin: Color) -> None:
         pen.stroke(edge, pen.line_color(skin), 0.04)
 
 
+def _lower(pen: Pen, color: Color, y: float, pleats: int = 0) -> None:
+    """Draw skirt or trousers from `y` down, between the sleeves; `pleats` make it a skirt."""
+    part = whole(path((0, y), (-0.79, y), (-0.84, 5.4), (0, 5.4)))
+    pen.shape(part, color)
+    for i in range(pleats):
+        x = 1.44 * (i + 0.5) / pleats - 0.72
+        pen.stroke([(x, y + 0.1), (x * 1.12, 5.4)], shade(color, 0.45), 0.045)
+    if not pleats:
+        pen.stroke([(0, y + 0.5), (0, 5.4)], shade(color, 0.45), 0.045)
+
+
 def _uniform(pen: Pen, color: Color, skin: Color) -> None:
     pale = sum(color) > 700
+    _lower(pen, _NAVY if pale else shade(color, 0.34), 3.3, pleats=5)
     collar = _NAVY if pale else WHITE
     stripe = WHITE if pale else shade(color, 0.2)
     half = path(
@@ -83,7 +100,9 @@ def _hoodie(pen: Pen, color: Color, skin: Color) -> None:
     for side in (-1, 1):
         pen.stroke(path((side * 0.22, 1.76), (side * 0.26, 2.0, side * 0.22, 2.32)), cord, 0.075)
         pen.fill(arc(side * 0.22, 2.34, 0.07, 0.08), cord)
-    pocket = whole(path((0, 2.75), (-0.42, 2.75), (-0.66, 3.2), (-0.66, 3.6), (0, 3.6)))
+    _lower(pen, _DENIM, 3.85)
+    pen.shape(whole(path((0, 3.66), (-0.79, 3.66), (-0.8, 3.92), (0, 3.92))), light(color, 0.14))
+    pocket = whole(path((0, 2.75), (-0.42, 2.75), (-0.66, 3.2), (-0.66, 3.5), (0, 3.5)))
     pen.shape(pocket, shade(color, 0.14))
 
 
@@ -95,6 +114,8 @@ def _kimono(pen: Pen, color: Color, skin: Color) -> None:
             dx, dy = arc(0, 0, 0.1, 0.1, spot * 72 - 90, spot * 72 + 270)[0]
             pen.fill(arc(x + dx, y + dy, 0.075, 0.075), petal)
         pen.fill(arc(x, y, 0.05, 0.05), (250, 200, 70))
+    wrap = path((0.5, 3.1), (0.2, 4.2, 0.3, 5.4))
+    pen.stroke(wrap, pen.line_color(color), 0.05)
     obi = _RED if pale or color == OUTFIT_COLORS["black"] else light(color, 0.72)
     pen.shape(whole(path((0, 2.5), (-0.8, 2.5), (-0.8, 3.1), (0, 3.1))), obi)
     pen.stroke([(-0.78, 2.8), (0.78, 2.8)], (236, 178, 56), 0.1)
@@ -124,7 +145,9 @@ def _jacket(pen: Pen, color: Color, skin: Color) -> None:
         pen.shape(side, shirt)
     for side in (lapel, flip(lapel)):
         pen.shape(side, shade(color, 0.3) if pale else light(color, 0.2))
-    pen.stroke([(0, 2.76), (0, 4.2)], pen.line_color(color), 0.045)
+    _lower(pen, shade((150, 152, 168), 0.3), 3.7)
+    for edge in (_TAIL, flip(_TAIL)):
+        pen.shape(edge, color)
     pen.shape(arc(0.14, 2.98, 0.07, 0.07), (250, 206, 84))
 
 
@@ -132,10 +155,10 @@ def _dress(pen: Pen, color: Color, skin: Color) -> None:
     pen.stroke(path((-0.3, 1.42), (-0.16, 1.5, -0.06, 1.46)), shade(skin, 0.4), 0.035)
     pen.stroke(path((0.3, 1.42), (0.16, 1.5, 0.06, 1.46)), shade(skin, 0.4), 0.035)
     for side in (-1, 1):
-        arm = path((side * 0.86, 2.1), (side * 0.84, 2.8, side * 0.9, 4.2))
+        arm = path((side * 0.86, 2.1), (side * 0.84, 2.8, side * 0.9, 5.4))
         pen.stroke(arm, pen.line_color(skin), 0.045)
     bodice = whole(
-        path((0, 2.0), (-0.35, 1.72, -0.8, 1.86), (-0.84, 2.4, -0.74, 2.9), (-1.1, 4.2), (0, 4.2))
+        path((0, 2.0), (-0.35, 1.72, -0.8, 1.86), (-0.84, 2.4, -0.74, 2.9), (-1.1, 5.4), (0, 5.4))
     )
     for side in (-1, 1):
         pen.stroke(
@@ -146,7 +169,7 @@ def _dress(pen: Pen, color: Color, skin: Color) -> None:
         pen.stroke(path((side * 0.42, 1.22), (side * 0.56, 1.5, side * 0.58, 1.9)), color, 0.09)
     pen.fill(bodice, color)
     pen.inside(
-        bodice, path((0.2, 1.7), (0.5, 2.6, 0.3, 4.2), (1.4, 4.2), (1.4, 1.7)), shade(color, 0.18)
+        bodice, path((0.2, 1.7), (0.5, 2.6, 0.3, 5.4), (1.4, 5.4), (1.4, 1.7)), shade(color, 0.18)
     )
     pen.outline(bodice, color)
     frill = light(color, 0.7) if sum(color) < 700 else (255, 196, 214)
