@@ -20,7 +20,7 @@ from pipeline.chibi.pace import halved
 
 CROP: Final = 128
 BATCH: Final = 8
-PEAK_RATE: Final = 1.0e-3
+PEAK_RATE: Final = 5e-4
 FACES: Final = 0.5
 """How many crops have a face in their middle."""
 
@@ -105,7 +105,7 @@ class VaeTrainer:
         chosen = self._rng.integers(len(self._pictures), size=self._batch)
         crops = [
             self._pictures[number, y : y + size, x : x + size]
-            for number in chosen
+            for number in chosen.tolist()
             for x, y in [self._corner(number)]
         ]
         return as_tensor(np.stack(crops))
@@ -118,7 +118,7 @@ class VaeTrainer:
         x, y = (int(cell) for cell in self._rng.integers(last + 1, size=2))
         if len(self._faces) and self._rng.random() < FACES:
             faces = self._faces[number]
-            middle = faces[self._rng.integers(len(faces))]
+            middle = faces[int(self._rng.integers(len(faces)))]
             x, y = (
                 min(max(round((share * side - self._crop / 2) / SCALE), 0), last)
                 for share in middle[:2]

@@ -8,7 +8,6 @@ from typing import assert_never
 from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.declare import file_gone, file_seen
-from pipeline.core.digest import digest
 from pipeline.core.pending import asks_for, owner, wanted
 from pipeline.core.resolve import Waiting, resolve
 from pipeline.core.resolved import Task
@@ -70,11 +69,10 @@ def request(state: State, job: JobState) -> list[e.Event]:
         if last is None or last.begun:
             return []
         return [e.RenderWithdrawn(job=job.key, take=last.number)]
-    print_of = digest(outcome.resolved)
-    same = last is not None and (last.digest, last.seeds) == (print_of, outcome.seeds)
+    same = last is not None and last.shows == outcome.shows
     edited = last is None or spec_that_draws(last.spec) != spec_that_draws(job.spec)
     # The rest of a take cannot be drawn with another model than its begin.
-    outlived = last is not None and bool(last.owed) and last.resolved.model != state.model_sha256
+    outlived = last is not None and bool(last.owed) and last.model != state.model_sha256
     if last is not None and not edited and not outlived and (same or last.begun):
         return []
     again = last is not None and (same or not last.begun)
@@ -83,9 +81,7 @@ def request(state: State, job: JobState) -> list[e.Event]:
             job=job.key,
             take=1 if last is None else last.number + (not again),
             reason="submitted" if last is None else "edited" if edited else "changed",
-            resolved=outcome.resolved,
-            digest=print_of,
-            seeds=outcome.seeds,
+            cells=outcome.cells,
         )
     ]
 

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.problem import Problem
-from pipeline.core.resolved import Made, Model, Resolved
+from pipeline.core.resolved import Cell, Made, Model
+from pipeline.core.upcast import upcast
 
 
 class Fact(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -77,15 +78,13 @@ class ManifestMended(Fact, frozen=True, kw_only=True, tag="manifest_mended"):
 class RenderRequested(Fact, frozen=True, kw_only=True, tag="render_requested"):
     """A take: everything needed to draw it, and why. Said again for the same take until it began.
 
-    `seeds` has one seed a picture, `digest` is the resolved digest.
+    `cells` has one for each picture, in the order of their numbers.
     """
 
     job: str
     take: int
     reason: Literal["submitted", "edited", "changed", "asked"]
-    resolved: Resolved
-    digest: str
-    seeds: tuple[int, ...]
+    cells: tuple[Cell, ...]
 
 
 class RenderWithdrawn(Fact, frozen=True, kw_only=True, tag="render_withdrawn"):
@@ -225,7 +224,7 @@ Event = (
     | QueueResumed
 )
 
-VERSION = 1
+VERSION = 2
 """The shape of the events above; an older one is upcast when it is read."""
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
@@ -238,7 +237,13 @@ def decode(line: bytes) -> Event:
     Raises:
         msgspec.ValidationError: its type or a field of it is unknown to this version.
     """
-    return _decoder.decode(line)
+    try:
+        return _decoder.decode(line)
+    except msgspec.ValidationError:
+        today = upcast(msgspec.json.decode(line))
+        if today is None:
+            raise
+        return _decoder.decode(msgspec.json.encode(today))
 
 
 def encode(event: Event) -> tuple[str, bytes]:

@@ -55,11 +55,7 @@ def wanted(state: State, task: Task) -> bool:
 
 def asks_for(take: Take, task: Task) -> bool:
     """Whether the take still owes this very picture: its place, its inputs and its seed."""
-    return (
-        take.digest == task.digest
-        and task.index in take.owed
-        and take.seeds[task.index - 1] == task.seed
-    )
+    return task.index in take.owed and take.shows[task.index - 1] == (task.digest, task.seed)
 
 
 def _is_current(state: State, job: JobState) -> bool:
@@ -67,8 +63,7 @@ def _is_current(state: State, job: JobState) -> bool:
     edit that waits for something makes no take, and stops the one before."""
     last = job.takes[-1]
     return (
-        spec_that_draws(last.spec) == spec_that_draws(job.spec)
-        and last.resolved.model == state.model_sha256
+        spec_that_draws(last.spec) == spec_that_draws(job.spec) and last.model == state.model_sha256
     )
 
 
@@ -101,7 +96,7 @@ def strays(job: JobState) -> list[tuple[Take, Image]]:
         (take, image)
         for take in job.takes[:-1]
         for image in take.images.values()
-        if image.index > len(last.seeds) and image.file not in kept and not on_shelf(image.file)
+        if image.index > len(last.cells) and image.file not in kept and not on_shelf(image.file)
     ]
 
 
@@ -125,14 +120,15 @@ def reusable(state: State, task: Task) -> Drawn | None:
 
 def _task(job: JobState, take: Take, index: int) -> Task:
     held = _beside(job, index)
+    cell = take.cells[index - 1]
     file = held[1].file if held else picture_file(job.key, index)
     return Task(
         job=job.key,
         take=take.number,
         index=index,
-        seed=take.seeds[index - 1],
-        resolved=take.resolved,
-        digest=take.digest,
+        seed=cell.seed,
+        resolved=cell.resolved,
+        digest=cell.digest,
         file=file,
         replaces=held[1].sha256 if held else None,
         shelf=shelf_file(job.key, held[0].number, held[1].index) if held else None,

@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from pipeline.core.digest import digest
 from pipeline.core.keys import PROJECT_FILES, character_key, folder_of, slug
 from pipeline.core.manifest import Character, Job, Project, parse_size
 from pipeline.core.prompt import compile_negative, compile_prompt
-from pipeline.core.resolved import Resolved
+from pipeline.core.resolved import Cell, Resolved
 from pipeline.core.samplers import SCHEDULES, Sampler
 from pipeline.core.state import JobState, State
 from pipeline.core.styles import PRESETS, Style
@@ -49,10 +50,14 @@ class Waiting(Struct, frozen=True, kw_only=True):
 
 
 class Compiled(Struct, frozen=True, kw_only=True):
-    """A job that can be drawn: `seeds` has one a picture."""
+    """A job that can be drawn: `cells` has one for each picture."""
 
-    resolved: Resolved
-    seeds: tuple[int, ...]
+    cells: tuple[Cell, ...]
+
+    @property
+    def shows(self) -> tuple[tuple[str, int], ...]:
+        """What the pictures are, by number: digest and seed of each."""
+        return tuple((cell.digest, cell.seed) for cell in self.cells)
 
 
 def resolve(state: State, job: JobState) -> Compiled | Waiting:
@@ -83,7 +88,11 @@ def resolve(state: State, job: JobState) -> Compiled | Waiting:
         model=state.model.sha256,
     )
     count = _first(project, job.spec, "count", 1)
-    return Compiled(resolved=resolved, seeds=tuple(range(seed, seed + count)))
+    print_of = digest(resolved)
+    cells = (
+        Cell(resolved=resolved, digest=print_of, seed=seed + number) for number in range(count)
+    )
+    return Compiled(cells=tuple(cells))
 
 
 def _first(project: Project | None, spec: Job, field: str, otherwise: Any) -> Any:

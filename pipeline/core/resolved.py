@@ -32,6 +32,18 @@ class Resolved(Struct, frozen=True, kw_only=True):
     """sha256 of the model."""
 
 
+class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One picture that a take asks for: the model's inputs, their digest, and its seed.
+
+    `label` says which of several it is (`smile · forest`), for people; it is not in the digest.
+    """
+
+    resolved: Resolved
+    digest: str
+    seed: int
+    label: str = ""
+
+
 class Made(Struct, frozen=True, kw_only=True):
     """Under which conditions a picture was drawn: what decides rounding, not content."""
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.problem import Problem
-from pipeline.core.resolved import Made, Model, Resolved
+from pipeline.core.resolved import Cell, Made, Model
 
 
 class ProjectState(Struct, frozen=True, kw_only=True):
@@ -51,9 +51,7 @@ class Take(Struct, frozen=True, kw_only=True):
     reason: str
     at: str
     spec: Job
-    resolved: Resolved
-    digest: str
-    seeds: tuple[int, ...]
+    cells: tuple[Cell, ...]
     images: dict[int, Image] = {}
     started: dict[int, str] = {}
     failed: dict[int, str] = {}
@@ -66,8 +64,18 @@ class Take(Struct, frozen=True, kw_only=True):
     @property
     def owed(self) -> tuple[int, ...]:
         """The indices of the pictures that are neither drawn nor failed."""
-        cells = range(1, len(self.seeds) + 1)
-        return tuple(n for n in cells if n not in self.images and n not in self.failed)
+        numbers = range(1, len(self.cells) + 1)
+        return tuple(n for n in numbers if n not in self.images and n not in self.failed)
+
+    @property
+    def model(self) -> str:
+        """sha256 of the model that all its pictures are drawn with."""
+        return self.cells[0].resolved.model
+
+    @property
+    def shows(self) -> tuple[tuple[str, int], ...]:
+        """What its pictures are, by number: digest and seed of each."""
+        return tuple((cell.digest, cell.seed) for cell in self.cells)
 
 
 class JobState(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from pipeline.core.digest import digest
 from pipeline.core.resolve import Compiled, Waiting, resolve
 from pipeline.core.state import JobState, State, spec_that_draws
 
@@ -43,4 +42,4 @@ def stale(state: State, job: JobState) -> bool:
     if job.withdrawn or not job.takes or not job.takes[-1].images:
         return False
     outcome = resolve(state, job)
-    return isinstance(outcome, Compiled) and digest(outcome.resolved) != job.takes[-1].digest
+    return isinstance(outcome, Compiled) and outcome.shows != job.takes[-1].shows

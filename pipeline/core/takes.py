@@ -87,15 +87,14 @@ def draw(state: State, at: str, event: _Drawing) -> None:
 def _request(state: State, at: str, event: e.RenderRequested) -> None:
     job = state.jobs[event.job]
     take = Take(
-        number=event.take, reason=event.reason, at=at, spec=job.spec, resolved=event.resolved,
-        digest=event.digest, seeds=event.seeds,
+        number=event.take, reason=event.reason, at=at, spec=job.spec, cells=event.cells,
     )  # fmt: skip
     last = job.takes[-1] if job.takes else None
     if last is None or last.number != event.take:
         keep(state, replace(job, takes=(*job.takes, take)))
         return
-    if (last.digest, last.seeds) == (take.digest, take.seeds):
-        take = replace(last, spec=job.spec, failed={})
+    if last.shows == take.shows:
+        take = replace(last, spec=job.spec, cells=take.cells, failed={})
     keep(state, replace(job, takes=(*job.takes[:-1], take)))
 
 
@@ -111,7 +110,8 @@ def _finish(state: State, key: str, number: int, image: Image) -> None:
     )  # fmt: skip
     job = state.jobs[key]
     take = next(take for take in job.takes if take.number == number)
-    state.drawn[f"{take.digest}:{image.seed}"] = Drawn(file=image.file, sha256=image.sha256)
+    digest = take.cells[image.index - 1].digest
+    state.drawn[f"{digest}:{image.seed}"] = Drawn(file=image.file, sha256=image.sha256)
     state.finished += 1
     if image.index in job.unexplained:
         deaths = {n: count for n, count in job.unexplained.items() if n != image.index}
@@ -130,9 +130,8 @@ def _shelve(state: State, event: e.ImageShelved) -> None:
         takes.append(replace(take, images=images))
         for image in images.values():
             if image.file == event.file:
-                state.drawn[f"{take.digest}:{image.seed}"] = Drawn(
-                    file=image.file, sha256=image.sha256
-                )
+                digest = take.cells[image.index - 1].digest
+                state.drawn[f"{digest}:{image.seed}"] = Drawn(file=image.file, sha256=image.sha256)
     keep(state, replace(job, takes=tuple(takes)))
 
 

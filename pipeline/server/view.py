@@ -43,9 +43,14 @@ class CharacterView(Struct, frozen=True, kw_only=True):
 
 
 class ImageView(Struct, frozen=True, kw_only=True):
-    """A finished picture, at `/pictures/{id}`; `source` is the file it was reused from."""
+    """A finished picture, at `/pictures/{id}`; `source` is the file it was reused from.
+
+    `label` says which of several it is; `recipe` is there where it is not its take's.
+    """
 
     id: str
+    label: str
+    recipe: Resolved | None
     index: int
     seed: int
     file: str
@@ -56,7 +61,10 @@ class ImageView(Struct, frozen=True, kw_only=True):
 
 
 class TakeView(Struct, frozen=True, kw_only=True):
-    """One rendering of a job: `count` pictures; `failed` has the error of each that failed."""
+    """One rendering of a job: `count` pictures; `failed` has the error of each that failed.
+
+    `recipe` is what its first picture is drawn from.
+    """
 
     number: int
     reason: str
@@ -210,21 +218,25 @@ def rejected_view(file: str, problems: tuple[Problem, ...]) -> RejectedView:
 
 
 def _take_view(job: str, take: Take) -> TakeView:
-    images = (_image_view(job, take.number, image) for image in take.images.values())
+    images = (_image_view(job, take, image) for image in take.images.values())
+    recipe = take.cells[0].resolved
     return TakeView(
         number=take.number,
         reason=take.reason,
         at=take.at,
-        count=len(take.seeds),
-        recipe=take.resolved,
+        count=len(take.cells),
+        recipe=recipe,
         images=tuple(sorted(images, key=lambda image: image.index)),
         failed=take.failed,
     )
 
 
-def _image_view(job: str, take: int, image: Image) -> ImageView:
+def _image_view(job: str, take: Take, image: Image) -> ImageView:
+    cell = take.cells[image.index - 1]
     return ImageView(
-        id=picture_id(job, take, image.index),
+        id=picture_id(job, take.number, image.index),
+        label=cell.label,
+        recipe=cell.resolved if cell.resolved != take.cells[0].resolved else None,
         index=image.index,
         seed=image.seed,
         file=image.file,

@@ -24,11 +24,11 @@ def neon() -> Production:
 def test_a_job_is_compiled_from_project_bible_and_style() -> None:
     """The bible, the job's prompt and the style all reach the prompt, the style the negative."""
     take = neon().job("neon/roof").takes[-1]
-    assert take.resolved.prompt == (
+    assert take.cells[0].resolved.prompt == (
         "silver hair, red eyes, city at night, cyberpunk, neon, futuristic"
     )
-    assert take.resolved.negative == "pastel, rustic"
-    assert (take.resolved.steps, take.resolved.sampler, take.resolved.schedule) == (
+    assert take.cells[0].resolved.negative == "pastel, rustic"
+    assert (take.cells[0].resolved.steps, take.cells[0].resolved.sampler, take.cells[0].resolved.schedule) == (
         15, "dpmpp_2m", "karras",
     )  # fmt: skip
 
@@ -140,11 +140,11 @@ def test_removing_a_manifest_withdraws_it_and_bringing_it_back_draws_nothing() -
 
 def test_a_seed_is_kept_through_edits_and_moves() -> None:
     production = neon()
-    seed = production.job("neon/roof").takes[0].seeds
+    seed = production.job("neon/roof").takes[0].cells[0].seed
     production.drop("neon/roof.yaml", JOB + "steps: 20\n")
-    assert production.job("neon/roof").takes[-1].seeds == seed
+    assert production.job("neon/roof").takes[-1].cells[0].seed == seed
     production.drop("neon/moved.yaml", JOB + "steps: 20\n")
-    assert production.job("neon/moved").takes[-1].seeds == seed
+    assert production.job("neon/moved").takes[-1].cells[0].seed == seed
 
 
 def test_count_gives_each_picture_its_own_seed_and_a_raise_keeps_the_drawn() -> None:
@@ -233,7 +233,7 @@ def test_two_characters_stand_left_and_right_and_keep_their_own_tags() -> None:
     production = neon()
     production.drop("neon/rin.yaml", AKIRA.replace("Akira", "Rin").replace("silver", "pink"))
     production.drop("neon/both.yaml", JOB.replace("[akira]", "[akira, rin]"))
-    assert production.job("neon/both").takes[0].resolved.prompt == (
+    assert production.job("neon/both").takes[0].cells[0].resolved.prompt == (
         "city at night, cyberpunk, neon, futuristic, "
         "left: silver hair, red eyes, right: pink hair, red eyes"
     )

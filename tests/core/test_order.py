@@ -48,7 +48,7 @@ def declared(state: State) -> object:
             "characters": {k: (c.file, c.spec) for k, c in sorted(state.characters.items())},
             "jobs": {
                 key: (job.file, job.project, job.seed, job.spec, str(resolve(state, job)),
-                      [(take.number, take.digest, take.seeds) for take in job.takes])
+                      [(take.number, take.shows) for take in job.takes])
                 for key, job in sorted(state.jobs.items())
             },
             "folders": sorted(state.folders.items()),

@@ -200,7 +200,7 @@ function showQueue() {
 
 function collect() {
   pictures = shown.jobs.flatMap((job) => job.takes.flatMap((take) =>
-    take.images.map((image) => ({ ...image, job, take }))))
+    take.images.map((image) => ({ ...image, recipe: image.recipe ?? take.recipe, job, take }))))
     .map((picture, place) => ({ ...picture, place }));
   pictures.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : b.place - a.place));
 }
@@ -208,11 +208,11 @@ function collect() {
 function showGallery() {
   const names = projectNames();
   const day = today();
-  const items = pictures.slice(0, visible).map(({ id, index, at, job, take }) => ({
-    id, index, at, day, key: job.key, several: take.count > 1, prompt: take.recipe.prompt,
+  const items = pictures.slice(0, visible).map(({ id, index, at, job, take, label, recipe }) => ({
+    id, index, at, day, key: job.key, several: take.count > 1, label, prompt: recipe.prompt,
     mark: take !== job.takes.at(-1) ? "older take" : job.stale ? "stale" : "",
     of: job.characters.join(" & ") || names.get(job.project) || folder(job.key),
-    shape: take.recipe.width / take.recipe.height,
+    shape: recipe.width / recipe.height,
   }));
   list(by("gallery"), items, (item) => item.id, (item) => {
     const image = small(item.id, item.prompt);
@@ -315,11 +315,11 @@ function view(id) {
   const place = pictures.findIndex((picture) => picture.id === id);
   if (place < 0) return;
   const { job, take, ...image } = pictures[place];
-  const recipe = take.recipe;
+  const recipe = image.recipe;
   viewed = id;
   by("viewer-image").src = `/pictures/${id}`;
   by("viewer-image").alt = recipe.prompt;
-  by("viewer-title").textContent = job.key + (take.count > 1 ? ` · ${image.index}` : "");
+  by("viewer-title").textContent = job.key + (take.count > 1 ? ` · ${image.label || image.index}` : "");
   const facts = {
     Prompt: recipe.prompt, Negative: recipe.negative, Seed: String(image.seed),
     Steps: String(recipe.steps), Sampler: `${recipe.sampler}, ${recipe.schedule}`,
