@@ -69,6 +69,15 @@ def told(event: e.Event) -> Told:
         ):
             kind, past = _DECLARING[type(event)]
             return _told(past, f"{kind} {event.key}", event.file, tone="quiet")
+        case e.StylesDeclared():
+            return _told("declared", counted(len(event.styles), "style"), event.file, tone="quiet")
+        case e.WildcardDeclared():
+            count = counted(len(event.lines), "line")
+            return _told("declared", f"wildcard of {count}", event.file, tone="quiet")
+        case e.StylesWithdrawn():
+            return _told("withdrawn", "styles", event.file, tone="quiet")
+        case e.WildcardWithdrawn():
+            return _told("withdrawn", "wildcard", event.file, tone="quiet")
         case e.ManifestRejected():
             below = tuple(line for problem in event.problems for line in lines(problem))
             count = counted(len(event.problems), "problem")

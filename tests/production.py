@@ -31,6 +31,8 @@ def seen(file: str, text: str) -> o.FileSeen:
         lines=tuple(document.line for document in loaded.documents),
         problems=loaded.problems,
         several=loaded.several,
+        styles=loaded.styles,
+        wildcard=loaded.wildcard,
     )
 
 

@@ -161,7 +161,7 @@ def _names(root: Path, place: Path) -> list[str]:
 
 def _load(root: Path, raw: str) -> Loaded | None:
     """What a file says, or None if it is none that an inbox would read."""
-    if not files.is_manifest(raw):
+    if not files.is_read(raw):
         return _faulty(raw, "an inbox does not read a file of this name",
                        "end it in .yaml, and begin no part of its path with a dot")  # fmt: skip
     file, fault = files.public_name(raw)
@@ -194,6 +194,8 @@ def _seen(loaded: Loaded) -> FileSeen:
         lines=tuple(document.line for document in loaded.documents),
         problems=loaded.problems,
         several=loaded.several,
+        styles=loaded.styles,
+        wildcard=loaded.wildcard,
     )
 
 

@@ -18,6 +18,7 @@ from pipeline.core.events import Event
 from pipeline.core.evolve import evolve
 from pipeline.core.observed import Live, Stepped
 from pipeline.core.state import JobState, State
+from pipeline.core.styles import style_names
 from pipeline.errors import AnimeError
 from pipeline.history import PRIVATE, restore
 from pipeline.journal import InboxHeld, Line
@@ -128,8 +129,8 @@ def cards_of(folder: Path, state: State) -> list[Card]:
 def _style(state: State, job: JobState) -> str:
     """The style the job was drawn in; '' for none."""
     project = state.projects.get(job.project) if job.project else None
-    style = job.spec.style or (project.spec.style if project else None) or ""
-    return "" if style == "none" else style
+    said = job.spec.style or (project.spec.style if project else None)
+    return ", ".join(name for name in style_names(said) if name.casefold() != "none")
 
 
 class _Finish:

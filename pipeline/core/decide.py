@@ -8,8 +8,9 @@ from typing import assert_never
 from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.declare import file_gone, file_seen
+from pipeline.core.missing import Waiting
 from pipeline.core.pending import asks_for, owner, wanted
-from pipeline.core.resolve import Waiting, resolve
+from pipeline.core.resolve import resolve
 from pipeline.core.resolved import Task
 from pipeline.core.state import JobState, State, spec_that_draws
 

@@ -16,6 +16,8 @@ from pipeline.core.state import State
 
 def file_seen(state: State, seen: FileSeen) -> list[e.Event]:
     """The events by which the state comes to say what the file says."""
+    if seen.styles is not None or seen.wildcard is not None:
+        return [*_texts(state, seen), *_judged(state, seen, seen.problems)]
     declared: list[e.Event] = []
     problems = list(seen.problems)
     lines: dict[str, int] = {}
@@ -35,6 +37,17 @@ def file_seen(state: State, seen: FileSeen) -> list[e.Event]:
     gone = [] if problems else [k for k in state.files.get(seen.file, {}) if k not in lines]
     found = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
     return [*_withdraw(state, seen.file, gone), *declared, *_judged(state, seen, found)]
+
+
+def _texts(state: State, seen: FileSeen) -> list[e.Event]:
+    """A file of styles or of a wildcard; one with problems says what it said before."""
+    if seen.problems:
+        return []
+    if seen.styles is not None and state.styles.get(seen.file) != seen.styles:
+        return [e.StylesDeclared(file=seen.file, styles=seen.styles)]
+    if seen.wildcard is not None and state.wildcards.get(seen.file) != seen.wildcard:
+        return [e.WildcardDeclared(file=seen.file, lines=seen.wildcard)]
+    return []
 
 
 def file_gone(state: State, file: str) -> list[e.Event]:
@@ -141,6 +154,10 @@ def _withdraw(state: State, file: str, names: list[str]) -> list[e.Event]:
                 events.append(e.ProjectWithdrawn(key=key, file=file))
             case "character":
                 events.append(e.CharacterWithdrawn(key=key, file=file))
+            case "styles":
+                events.append(e.StylesWithdrawn(file=file))
+            case "wildcard":
+                events.append(e.WildcardWithdrawn(file=file))
             case _:
                 events.append(e.JobWithdrawn(key=key, file=file))
     return events

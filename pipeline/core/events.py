@@ -13,6 +13,7 @@ from msgspec import Struct
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.problem import Problem
 from pipeline.core.resolved import Cell, Made, Model
+from pipeline.core.styles import Style
 from pipeline.core.upcast import upcast
 
 
@@ -62,6 +63,28 @@ class JobSubmitted(Fact, frozen=True, kw_only=True, tag="job_submitted"):
 
 class JobWithdrawn(Fact, frozen=True, kw_only=True, tag="job_withdrawn"):
     key: str
+    file: str
+
+
+class StylesDeclared(Fact, frozen=True, kw_only=True, tag="styles_declared"):
+    """A file of styles says these; they hold for the jobs of its folder and below."""
+
+    file: str
+    styles: tuple[Style, ...]
+
+
+class StylesWithdrawn(Fact, frozen=True, kw_only=True, tag="styles_withdrawn"):
+    file: str
+
+
+class WildcardDeclared(Fact, frozen=True, kw_only=True, tag="wildcard_declared"):
+    """A file of a wildcard has these lines to choose from."""
+
+    file: str
+    lines: tuple[str, ...]
+
+
+class WildcardWithdrawn(Fact, frozen=True, kw_only=True, tag="wildcard_withdrawn"):
     file: str
 
 
@@ -204,6 +227,10 @@ Event = (
     | CharacterWithdrawn
     | JobSubmitted
     | JobWithdrawn
+    | StylesDeclared
+    | StylesWithdrawn
+    | WildcardDeclared
+    | WildcardWithdrawn
     | ManifestRejected
     | ManifestMended
     | RenderRequested

@@ -30,6 +30,10 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             | e.CharacterWithdrawn()
             | e.JobSubmitted()
             | e.JobWithdrawn()
+            | e.StylesDeclared()
+            | e.StylesWithdrawn()
+            | e.WildcardDeclared()
+            | e.WildcardWithdrawn()
             | e.ManifestRejected()
             | e.ManifestMended()
         ):
@@ -77,6 +81,10 @@ _Declaration: TypeAlias = (
     | e.CharacterWithdrawn
     | e.JobSubmitted
     | e.JobWithdrawn
+    | e.StylesDeclared
+    | e.StylesWithdrawn
+    | e.WildcardDeclared
+    | e.WildcardWithdrawn
     | e.ManifestRejected
     | e.ManifestMended
 )
@@ -107,6 +115,18 @@ def _declare(state: State, event: _Declaration) -> None:
             in_last_take(state, key, at_rest)
             _forget(state, file, f"job {key}")
             state.folded.pop(key.casefold(), None)
+        case e.StylesDeclared(file=file):
+            state.styles[file] = event.styles
+            state.files.setdefault(file, {})[f"styles {file}"] = None
+        case e.StylesWithdrawn(file=file):
+            state.styles.pop(file, None)
+            _forget(state, file, f"styles {file}")
+        case e.WildcardDeclared(file=file):
+            state.wildcards[file] = event.lines
+            state.files.setdefault(file, {})[f"wildcard {file}"] = None
+        case e.WildcardWithdrawn(file=file):
+            state.wildcards.pop(file, None)
+            _forget(state, file, f"wildcard {file}")
         case e.ManifestRejected(file=file):
             state.rejected[file] = event.problems
         case e.ManifestMended(file=file):

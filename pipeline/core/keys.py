@@ -61,3 +61,40 @@ def shelf_file(job: str, take: int, index: int) -> str:
 def on_shelf(file: str) -> bool:
     """Whether a picture stands on the shelf rather than beside its manifest."""
     return file.startswith(f"{_SHELF}/")
+
+
+_STYLES, _WILDCARDS = "styles", "wildcards"
+STYLE_SUFFIXES = (".csv", ".json")
+WILDCARD_SUFFIX = ".txt"
+
+
+def is_styles_file(file: str) -> bool:
+    """Whether a file holds styles: `styles.csv`, `styles.json`, or one in a folder `styles`."""
+    path = PurePosixPath(file)
+    named = _STYLES in {path.stem, path.parent.name}
+    return named and path.suffix in STYLE_SUFFIXES
+
+
+def is_wildcard_file(file: str) -> bool:
+    """Whether a file holds the lines of a wildcard: `wildcards/name.txt`."""
+    path = PurePosixPath(file)
+    return path.parent.name == _WILDCARDS and path.suffix == WILDCARD_SUFFIX
+
+
+def scope_of(file: str) -> str:
+    """The folder for whose jobs a file of styles or a wildcard holds, and for those below."""
+    folder = PurePosixPath(folder_of(file))
+    return folder_of(str(folder)) if folder.name in (_STYLES, _WILDCARDS) else folder_of(file)
+
+
+def wildcard_file(scope: str, name: str) -> str:
+    """Where the lines of the wildcard `__name__` stand."""
+    return f"{scope}/{_WILDCARDS}/{name}{WILDCARD_SUFFIX}".lstrip("/")
+
+
+def folders_above(file: str) -> list[str]:
+    """The folder of a file and all above it, nearest first, the inbox itself ('') last."""
+    found = [folder_of(file)]
+    while found[-1]:
+        found.append(folder_of(found[-1]))
+    return found

@@ -5,11 +5,11 @@ Never reads a file and never looks at another manifest.
 """
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from pipeline.core.samplers import SCHEDULES, Sampler, Schedule
+from pipeline.core.samplers import Sampler, Schedule
 
 Name = Annotated[
     str, Meta(min_length=1, max_length=100, description="A name in any script, with a letter in it")
@@ -33,8 +33,36 @@ Guidance = Annotated[float, Meta(ge=0, le=30)]
 Count = Annotated[int, Meta(ge=1, le=100, description="How many pictures, each with its own seed")]
 Priority = Annotated[int, Meta(ge=-1000, le=1000, description="Higher is drawn earlier")]
 
+Styles = (
+    Name
+    | Annotated[
+        tuple[Name, ...], Meta(max_length=8, description="Several styles, applied in this order")
+    ]
+)
+Wardrobe = Annotated[
+    dict[Name, Tags], Meta(max_length=100, description="Tags by the name a job calls them by")
+]
+Place = Literal["left", "center", "right"]
+Sheet = Literal["turnaround", "expressions", "outfits"]
+Value = Annotated[str, Meta(max_length=1000)] | int | float
+Matrix = Annotated[
+    dict[Name, Annotated[tuple[Value, ...], Meta(min_length=1, max_length=100)]],
+    Meta(max_length=8, description="Lists of values; every combination is drawn"),
+]
+
 SMALLEST, LARGEST, GRAIN = 64, 4096, 8
 """Bounds of a picture's side in pixels, and what it must be a multiple of (the VAE's factor)."""
+
+
+MOST_PICTURES = 400
+"""Of one job."""
+
+
+class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A project's own style. `{prompt}` in `prompt` stands for what is styled."""
+
+    prompt: Tags = ""
+    negative: Tags = ""
 
 
 class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -58,7 +86,8 @@ class Project(
 
     name: Name
     description: Text = ""
-    style: Name | None = None
+    style: Styles | None = None
+    styles: Annotated[dict[Name, Preset], Meta(max_length=200)] = {}
     defaults: Defaults = Defaults()
     metadata: dict[str, Any] = {}
 
@@ -67,7 +96,11 @@ class Character(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True,
     tag_field="kind", tag="character",
 ):  # fmt: skip
-    """A bible. Appearance, outfit, expression, trigger and negative reach the prompt."""
+    """A bible. Appearance, outfit, expression, trigger and negative reach the prompt.
+
+    What never changes (face, hair, eyes) is `appearance`; what a scene may change is `outfit` and
+    `expression`, of which `outfits` and `expressions` name more.
+    """
 
     name: Name
     project: Name | None = None
@@ -75,6 +108,8 @@ class Character(
     appearance: Tags = ""
     outfit: Tags = ""
     expression: Tags = ""
+    outfits: Wardrobe = {}
+    expressions: Wardrobe = {}
     personality: Text = ""
     backstory: Text = ""
     relationships: dict[str, str] = {}
@@ -82,6 +117,15 @@ class Character(
     negative: Tags = ""
     trigger: Tags = ""
     seed: Seed | None = None
+
+
+class Role(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One of several characters in a picture: who, where, and what is worn and felt there."""
+
+    who: Name
+    at: Place | None = None
+    outfit: Tags | None = None
+    expression: Tags | None = None
 
 
 class Job(
@@ -95,9 +139,15 @@ class Job(
     prompt: Tags = ""
     negative: Tags = ""
     characters: Annotated[tuple[Name, ...], Meta(max_length=8)] = ()
-    style: Name | None = None
+    cast: Annotated[tuple[Role, ...], Meta(max_length=3)] = ()
+    outfit: Tags | None = None
+    expression: Tags | None = None
+    style: Styles | None = None
     count: Count | None = None
     seed: Seed | None = None
+    seeds: Annotated[tuple[Seed, ...], Meta(max_length=100)] = ()
+    matrix: Matrix = {}
+    sheet: Sheet | None = None
     size: Size | None = None
     steps: Steps | None = None
     guidance: Guidance | None = None
@@ -105,6 +155,11 @@ class Job(
     schedule: Schedule | None = None
     priority: Priority = 0
     hold: bool = False
+
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """The names of all characters in it."""
+        return (*self.characters, *(role.who for role in self.cast))
 
 
 Manifest = Project | Character | Job
@@ -131,68 +186,3 @@ def split_tags(tags: Tags | None) -> tuple[str, ...]:
     lines = (tags,) if isinstance(tags, str) else tags
     pieces = (piece for line in lines for piece in re.split(r",(?![^(]*\))", line))
     return tuple(tidy for piece in pieces if (tidy := " ".join(piece.split())))
-
-
-def faults(manifest: Manifest) -> list[Fault]:
-    """Everything wrong with a well-typed manifest by itself; the loader asks once per document."""
-    found = []
-    if manifest.name is not None and not any(char.isalnum() for char in manifest.name):
-        found.append(
-            Fault(
-                path=("name",),
-                message=f"name {manifest.name!r} has no letter or digit in it",
-                hint="give it a name that can become a file name, such as 'akira'",
-            )
-        )
-    match manifest:
-        case Project(defaults=defaults):
-            found += _size_faults(("defaults", "size"), defaults.size)
-            found += _schedule_faults(("defaults", "schedule"), defaults)
-        case Job():
-            found += _size_faults(("size",), manifest.size)
-            found += _schedule_faults(("schedule",), manifest)
-            if not manifest.characters and not split_tags(manifest.prompt):
-                found.append(
-                    Fault(
-                        path=(),
-                        message="a job needs a prompt, characters, or both",
-                        hint="add a line such as 'prompt: city at night' or 'characters: [akira]'",
-                    )
-                )
-        case Character():
-            pass
-    return found
-
-
-def _size_faults(path: tuple[str, ...], size: str | None) -> list[Fault]:
-    if size is None:
-        return []
-    width, height = parse_size(size)
-    found = []
-    for side, pixels in (("width", width), ("height", height)):
-        if not SMALLEST <= pixels <= LARGEST or pixels % GRAIN:
-            nearest = min(max(round(pixels / GRAIN) * GRAIN, SMALLEST), LARGEST)
-            found.append(
-                Fault(
-                    path=path,
-                    message=f"{side} must be a multiple of {GRAIN} between {SMALLEST} "
-                    f"and {LARGEST}, not {pixels}",
-                    hint=f"the nearest is {nearest}",
-                )
-            )
-    return found
-
-
-def _schedule_faults(path: tuple[str, ...], spec: Job | Defaults) -> list[Fault]:
-    if spec.sampler is None or spec.schedule is None:
-        return []
-    able = SCHEDULES[spec.sampler]
-    if spec.schedule in able:
-        return []
-    return [
-        Fault(
-            path=path,
-            message=f"sampler {spec.sampler} cannot follow the schedule {spec.schedule}",
-            hint=f"it can follow {', '.join(able)}",
-        )
-    ]

@@ -10,6 +10,7 @@ from msgspec import Struct
 from pipeline.core.manifest import Manifest
 from pipeline.core.problem import Problem
 from pipeline.core.resolved import Made, Task
+from pipeline.core.styles import Style
 
 
 class Observation(Struct, frozen=True, kw_only=True, tag=True):
@@ -21,6 +22,7 @@ class FileSeen(Observation, frozen=True):
 
     `lines` has the line each manifest begins at. `several` is whether the file holds more than
     one document, good or bad, so that a job's key does not depend on its neighbours' faults.
+    A file of styles or of a wildcard has these instead of manifests.
     """
 
     file: str
@@ -29,6 +31,8 @@ class FileSeen(Observation, frozen=True):
     lines: tuple[int, ...] = ()
     problems: tuple[Problem, ...] = ()
     several: bool = False
+    styles: tuple[Style, ...] | None = None
+    wildcard: tuple[str, ...] | None = None
 
 
 class FileGone(Observation, frozen=True):

@@ -1,13 +1,16 @@
-"""How bibles, a job and a style become one prompt and one negative prompt.
+"""How bibles, a job and styles become one prompt and one negative prompt, part by part.
 
-The order is: each character (trigger, appearance, outfit, expression), the job's own prompt, the
-project's, the style. What a job says itself stands as it was written. Of what is added to it, a
-tag said before, or by the job, is left out, after case folding and with `_` as a space.
+The order is: what a style puts first, each character (trigger, appearance, outfit, expression), the
+job's own prompt, the project's, the styles in their order. What a job says itself stands as it was
+written. Of what is added to it, a tag said before, or by the job, is left out, after case folding,
+with `_` as a space and without its weight: `(red scarf:1.2)` of the job stands for the bible's
+`red scarf`.
 
-Of exactly two characters the first stands left, the second right. Their tags then come last, in
-two groups that begin with `left:` and `right:`, so that each one's attributes stay together; a tag
-that both have stands in both. Where a job's own prompt has such groups, what is added comes
-before them, or it would belong to the last figure.
+Of exactly two characters the first stands left, the second right, unless the job's cast says where
+they are. The tags of figures that have a place come last, in groups that begin with `left:`,
+`center:` or `right:`, so that each one's attributes stay together; a tag that both have stands in
+both. Where a job's own prompt has such groups, what is added comes before them, or it would belong
+to the last figure.
 
 Nothing is forbidden that was asked for: of the negatives of characters, project and style, those
 are left out that the job's prompt, or the bible of another character, has as a tag or as the end
@@ -17,77 +20,143 @@ of one (`hoodie` of `yellow hoodie`).
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipeline.core.manifest import Character, Job, Project, split_tags
+from msgspec import Struct
+
+from pipeline.core.manifest import Character, Job, Project, Tags, split_tags
 from pipeline.core.styles import Style
 
+PLACES = ("left", "center", "right")
 SIDES = ("left", "right")
-_SIDES = tuple(f"{side}:" for side in SIDES)
+_GROUPS = tuple(f"{place}:" for place in PLACES)
 _WEIGHT = re.compile(r":\s*-?[0-9.]+$")
 
 
-def compile_prompt(
-    project: Project | None, cast: tuple[Character, ...], style: Style | None, job: Job
-) -> str:
-    """The prompt, tags joined by ', '."""
-    own = split_tags(job.prompt)
-    added: list[str] = []
+class Figure(Struct, frozen=True, kw_only=True):
+    """A character in one picture: the bible, and what is worn and felt there; `at` is its place."""
+
+    key: str
+    bible: Character
+    outfit: Tags = ""
+    expression: Tags = ""
+    at: str | None = None
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """Some words of a prompt, and who says them (`akira.appearance`, `job`, `style manga`); of a
+    figure with a place, also where it is."""
+
+    text: str
+    origin: str
+    group: str = ""
+
+
+def joined(parts: Iterable[Part]) -> str:
+    """The parts as one prompt; a group's name stands before its first part."""
+    words, group = [], ""
+    for part in parts:
+        named = part.group and part.group != group
+        words.append(f"{part.group}: {part.text}" if named else part.text)
+        group = part.group
+    return ", ".join(words)
+
+
+def prompt_parts(
+    project: Project | None, figures: Sequence[Figure], styles: Sequence[Style], job: Job
+) -> tuple[Part, ...]:
+    """The parts of the prompt, in order; `joined` makes one text of them."""
+    own = _parts(job.prompt, "job")
+    first = [part for style in styles for part in _parts(style.before, f"style {style.name}")]
+    added: list[Part] = []
     if project is not None:
-        added += split_tags(project.defaults.prompt)
-    if style is not None:
-        added += style.prompt
-    bibles = [_once(_bible_tags(character)) for character in cast]
-    if len(cast) != len(SIDES):
-        first = _once((tag for bible in bibles for tag in bible), own)
-        return ", ".join([*first, *_joined(own, _once(added, [*first, *own]))])
+        added += _parts(project.defaults.prompt, "project")
+    for style in styles:
+        added += _parts(style.prompt, f"style {style.name}")
+    bibles = [_once(_bible(figure)) for figure in figures]
+    if not _placed(figures):
+        said = _once((part for bible in bibles for part in bible), own)
+        rest = _once(added, [*said, *own])
+        return (*_once(first, [*said, *own]), *said, *_between(own, rest))
     groups = [
-        f"{side}: {', '.join(bible)}" for side, bible in zip(SIDES, bibles, strict=True) if bible
+        Part(text=part.text, origin=part.origin, group=place)
+        for place, bible in zip(_places(figures), bibles, strict=True)
+        for part in bible
     ]
-    return ", ".join([*_joined(own, _once(added, own)), *groups])
+    return (*_once(first, own), *_between(own, _once(added, own)), *groups)
 
 
-def compile_negative(
-    project: Project | None, cast: tuple[Character, ...], style: Style | None, job: Job
-) -> str:
-    """The negative prompt: the job's, each character's, the project's, the style's."""
-    own = split_tags(job.negative)
-    added: list[str] = []
-    for character in cast:
-        others = (tag for other in cast if other is not character for tag in _bible_tags(other))
-        added += _not_asked(split_tags(character.negative), [*split_tags(job.prompt), *others])
+def negative_parts(
+    project: Project | None, figures: Sequence[Figure], styles: Sequence[Style], job: Job
+) -> tuple[Part, ...]:
+    """The parts of the negative prompt: the job's, each character's, the project's, the styles'."""
+    own = _parts(job.negative, "job")
+    asked = split_tags(job.prompt)
+    added: list[Part] = []
+    for figure in figures:
+        others = [part.text for other in figures if other is not figure for part in _bible(other)]
+        found = _parts(figure.bible.negative, f"{figure.key}.negative")
+        added += _not_asked(found, [*asked, *others])
     if project is not None:
-        added += _not_asked(split_tags(project.defaults.negative), split_tags(job.prompt))
-    if style is not None:
-        added += _not_asked(style.negative, split_tags(job.prompt))
-    return ", ".join([*own, *_once(added, own)])
+        added += _not_asked(_parts(project.defaults.negative, "project"), asked)
+    for style in styles:
+        added += _not_asked(_parts(style.negative, f"style {style.name}"), asked)
+    return (*own, *_once(added, own))
 
 
-def _joined(own: Sequence[str], added: Sequence[str]) -> list[str]:
+def places(figures: Sequence[Figure]) -> tuple[str, ...]:
+    """Where the figures stand, for each; empty where the prompt does not say."""
+    return _places(figures) if _placed(figures) else ()
+
+
+def _placed(figures: Sequence[Figure]) -> bool:
+    return len(figures) == len(SIDES) or any(figure.at for figure in figures)
+
+
+def _places(figures: Sequence[Figure]) -> tuple[str, ...]:
+    """Each figure's place: what it says, else the next one from the left that is free."""
+    taken = {figure.at for figure in figures}
+    order = SIDES if len(figures) == len(SIDES) and taken <= {None, *SIDES} else PLACES
+    free = iter([place for place in order if place not in taken])
+    return tuple(figure.at or next(free, PLACES[-1]) for figure in figures)
+
+
+def _between(own: Sequence[Part], added: Sequence[Part]) -> list[Part]:
     """The job's own tags and those added to them, which belong to the whole picture."""
-    sides = (n for n, tag in enumerate(own) if _fold(tag).startswith(_SIDES))
+    sides = (n for n, part in enumerate(own) if _fold(part.text).startswith(_GROUPS))
     end = next(sides, len(own))
     return [*own[:end], *added, *own[end:]]
 
 
-def _not_asked(negatives: Iterable[str], asked: Iterable[str]) -> Iterator[str]:
+def _not_asked(negatives: Iterable[Part], asked: Iterable[str]) -> Iterator[Part]:
     """Those of the negatives that nobody asks for."""
     wanted = [_bare(tag) for tag in asked]
-    for tag in negatives:
-        bare = _bare(tag)
+    for part in negatives:
+        bare = _bare(part.text)
         if not any(each == bare or each.endswith(f" {bare}") for each in wanted):
-            yield tag
+            yield part
 
 
-def _bible_tags(character: Character) -> Iterable[str]:
-    for tags in (character.trigger, character.appearance, character.outfit, character.expression):
-        yield from split_tags(tags)
+def _bible(figure: Figure) -> Iterator[Part]:
+    bible = figure.bible
+    yield from _parts(bible.trigger, f"{figure.key}.trigger")
+    yield from _parts(bible.appearance, f"{figure.key}.appearance")
+    yield from _parts(figure.outfit, f"{figure.key}.outfit")
+    yield from _parts(figure.expression, f"{figure.key}.expression")
 
 
-def _once(tags: Iterable[str], said: Iterable[str] = ()) -> list[str]:
+def _parts(tags: Tags | None, origin: str) -> list[Part]:
+    return [Part(text=tag, origin=origin) for tag in split_tags(tags)]
+
+
+def _once(parts: Iterable[Part], said: Iterable[Part] = ()) -> list[Part]:
     """Each tag where it stands first, without those that were `said` already."""
-    first = dict.fromkeys(map(_fold, said), "")
-    for tag in tags:
-        first.setdefault(_fold(tag), tag)
-    return [tag for tag in first.values() if tag]
+    known = {_bare(part.text) for part in said}
+    first: list[Part] = []
+    for part in parts:
+        bare = _bare(part.text)
+        if bare not in known:
+            known.add(bare)
+            first.append(part)
+    return first
 
 
 def _fold(tag: str) -> str:
@@ -97,6 +166,6 @@ def _fold(tag: str) -> str:
 def _bare(tag: str) -> str:
     """A tag without its weight and its side: `left: (red scarf:1.2)` is `red scarf`."""
     folded = _fold(tag)
-    for side in _SIDES:
+    for side in _GROUPS:
         folded = folded.removeprefix(side)
     return _WEIGHT.sub("", folded.strip(" ()[]")).strip()

@@ -1,52 +1,36 @@
-"""Resolution: a job, its project, its characters and its style become the model's exact inputs.
+"""Resolution: a job, its project, its characters and its styles become the model's exact inputs.
 
-Pure. A reference to something that is not there makes the job wait and says for what, with the
-nearest names; it is never dropped and never guessed.
+Pure. The order: the job's references are looked up; a matrix or a sheet makes several jobs of one;
+each is compiled into prompt and negative prompt, part by part; wildcards are chosen by the seed.
+A reference to something that is not there makes the job wait and says for what.
 """
 
-from collections.abc import Iterable
-from difflib import get_close_matches
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from pipeline.core.digest import digest
-from pipeline.core.keys import PROJECT_FILES, character_key, folder_of, slug
-from pipeline.core.manifest import Character, Job, Project, parse_size
-from pipeline.core.prompt import compile_negative, compile_prompt
-from pipeline.core.resolved import Cell, Resolved
+from pipeline.core.lookup import (
+    find_figures,
+    find_lines,
+    find_project,
+    find_styles,
+    wildcard_names,
+)
+from pipeline.core.manifest import Job, Project, parse_size
+from pipeline.core.missing import Missing, Waiting, nearest
+from pipeline.core.prompt import Figure, Part, joined, negative_parts, prompt_parts
+from pipeline.core.resolved import Cell, Model, Resolved
 from pipeline.core.samplers import SCHEDULES, Sampler
 from pipeline.core.state import JobState, State
-from pipeline.core.styles import PRESETS, Style
+from pipeline.core.styles import Style
+from pipeline.core.variants import Variant, variants
+from pipeline.core.wildcards import chosen, wildcards_in
 
 STEPS = 15
 GUIDANCE = 5.0
 SAMPLER: Sampler = "dpmpp_2m"
-
-
-class Missing(Struct, frozen=True, kw_only=True):
-    """A reference without a thing; `field` is where in the job it stands, or None where its project
-    makes it."""
-
-    kind: Literal["project", "character", "style", "schedule", "model"]
-    name: str
-    nearest: tuple[str, ...] = ()
-    field: tuple[str | int, ...] | None = None
-
-    def __str__(self) -> str:
-        text = f"there is no {self.kind} {self.name!r} yet"
-        if self.kind == "style" and self.field is None:
-            text += ", which its project names"
-        return f"{text} (nearest: {', '.join(self.nearest)})" if self.nearest else text
-
-
-class Waiting(Struct, frozen=True, kw_only=True):
-    """A job that refers to what is not there; it is decided again when anything arrives."""
-
-    missing: tuple[Missing, ...]
-
-    def __str__(self) -> str:
-        return "; ".join(map(str, self.missing))
 
 
 class Compiled(Struct, frozen=True, kw_only=True):
@@ -60,39 +44,105 @@ class Compiled(Struct, frozen=True, kw_only=True):
         return tuple((cell.digest, cell.seed) for cell in self.cells)
 
 
+class Origins(Struct, frozen=True, kw_only=True):
+    """Where the words of one picture come from, in order."""
+
+    label: str
+    seed: int
+    prompt: tuple[Part, ...]
+    negative: tuple[Part, ...]
+
+
+class _Scene(Struct, frozen=True, kw_only=True):
+    """One variant with all it refers to."""
+
+    variant: Variant
+    project: Project | None
+    figures: tuple[Figure, ...]
+    styles: tuple[Style, ...]
+    sampler: Sampler
+    schedule: Any
+
+
 def resolve(state: State, job: JobState) -> Compiled | Waiting:
     """Compile a job against everything that is declared now."""
     missing: list[Missing] = []
-    project = _project(state, job, missing)
-    cast = _cast(state, job, missing)
-    style = _style(job.spec, project, missing)
-    sampler, schedule = _sampling(job.spec, project, missing)
-    if state.model is None:
+    scenes = list(_scenes(state, job, missing))
+    model = state.model
+    if model is None:
         missing.append(Missing(kind="model", name="(none has been loaded)"))
-    if missing or state.model is None:
-        return Waiting(missing=tuple(missing))
-    size = _first(project, job.spec, "size", None)
-    width, height = parse_size(size) if size else (state.model.width, state.model.height)
-    seed = job.spec.seed
+    if missing or model is None:
+        return Waiting(missing=tuple(dict.fromkeys(missing)))
+    cells = [_cell(scene, words, model) for scene in scenes for words in _worded(state, job, scene)]
+    return Compiled(cells=tuple(cells))
+
+
+def origins(state: State, job: JobState) -> list[Origins]:
+    """Where each picture's words come from; what is missing has no words."""
+    return [words for scene in _scenes(state, job, []) for words in _worded(state, job, scene)]
+
+
+def _scenes(state: State, job: JobState, missing: list[Missing]) -> Iterator[_Scene]:
+    project = find_project(state, job, missing)
+    cast = find_figures(state, job, job.spec, missing)
+    for variant in variants(job.spec, cast):
+        spec = variant.job
+        figures = cast if spec is job.spec else find_figures(state, job, spec, missing)
+        styles = find_styles(state, job, spec, project, missing)
+        sampler, schedule = _sampling(spec, project, missing)
+        scene = _Scene(
+            variant=variant, project=project, figures=tuple(figures), styles=tuple(styles),
+            sampler=sampler, schedule=schedule,
+        )  # fmt: skip
+        _miss_wildcards(state, job, scene, missing)
+        yield scene
+
+
+def _worded(state: State, job: JobState, scene: _Scene) -> Iterator[Origins]:
+    """The words of a variant's pictures, one for each seed."""
+    spec = scene.variant.job
+    prompt = prompt_parts(scene.project, scene.figures, scene.styles, spec)
+    negative = negative_parts(scene.project, scene.figures, scene.styles, spec)
+    drawn = bool(wildcards_in(part.text for part in (*prompt, *negative)))
+    lines = _lines(state, job)
+    for seed in _seeds(job, scene):
+        yield Origins(
+            label=scene.variant.label,
+            seed=seed,
+            prompt=chosen(prompt, seed, lines) if drawn else prompt,
+            negative=chosen(negative, seed, lines) if drawn else negative,
+        )
+
+
+def _seeds(job: JobState, scene: _Scene) -> Sequence[int]:
+    """The seeds of every variant: those it names, else so many as it counts, one after another."""
+    spec = job.spec
+    if spec.seeds:
+        return spec.seeds
+    seed = spec.seed
     if seed is None:
-        seed = next((one.seed for one in cast if one.seed is not None), job.seed)
+        bibles = (figure.bible.seed for figure in scene.figures)
+        seed = next((seed for seed in bibles if seed is not None), job.seed)
+    count: int = _first(scene.project, spec, "count", 1)
+    return range(seed, seed + count)
+
+
+def _cell(scene: _Scene, words: Origins, model: Model) -> Cell:
+    spec, project = scene.variant.job, scene.project
+    size = _first(project, spec, "size", None)
+    width, height = parse_size(size) if size else (model.width, model.height)
     resolved = Resolved(
-        prompt=compile_prompt(project, cast, style, job.spec),
-        negative=compile_negative(project, cast, style, job.spec),
+        prompt=joined(words.prompt),
+        negative=joined(words.negative),
         width=width,
         height=height,
-        steps=_first(project, job.spec, "steps", STEPS),
-        guidance=float(_first(project, job.spec, "guidance", GUIDANCE)),
-        sampler=sampler,
-        schedule=schedule,
-        model=state.model.sha256,
+        steps=_first(project, spec, "steps", STEPS),
+        guidance=float(_first(project, spec, "guidance", GUIDANCE)),
+        sampler=scene.sampler,
+        schedule=scene.schedule,
+        model=model.sha256,
     )
-    count = _first(project, job.spec, "count", 1)
-    print_of = digest(resolved)
-    cells = (
-        Cell(resolved=resolved, digest=print_of, seed=seed + number) for number in range(count)
-    )
-    return Compiled(cells=tuple(cells))
+    return Cell(resolved=resolved, digest=digest(resolved), seed=words.seed, label=words.label)
 
 
 def _first(project: Project | None, spec: Job, field: str, otherwise: Any) -> Any:
@@ -102,80 +152,6 @@ def _first(project: Project | None, spec: Job, field: str, otherwise: Any) -> An
         return own
     shared = getattr(project.defaults, field) if project is not None else None
     return otherwise if shared is None else shared
-
-
-def _project(state: State, job: JobState, missing: list[Missing]) -> Project | None:
-    broken = _broken_project(state, job)
-    if broken is not None:
-        missing.append(Missing(kind="project", name=f"of {broken}, which has errors of its own"))
-        return None
-    if job.project is None:
-        return None
-    found = state.projects.get(job.project)
-    if found is None:
-        name = job.spec.project or job.project
-        missing.append(
-            Missing(
-                kind="project", name=name, nearest=_nearest(slug(name), state.projects),
-                field=("project",) if job.spec.project else None,
-            )
-        )  # fmt: skip
-        return None
-    return found.spec
-
-
-def _broken_project(state: State, job: JobState) -> str | None:
-    """The project file nearest above a job, if it declares nothing because of its errors: which
-    project the job belongs to is not known then."""
-    if job.spec.project is not None:
-        return None
-    folder, last = folder_of(job.file), ""
-    while folder != last:
-        for name in PROJECT_FILES:
-            file = f"{folder}/{name}".lstrip("/")
-            if file in state.rejected and not state.files.get(file):
-                return file
-        if folder in state.folders:
-            return None
-        folder, last = folder_of(folder), folder
-    return None
-
-
-def _cast(state: State, job: JobState, missing: list[Missing]) -> tuple[Character, ...]:
-    cast = []
-    for place, name in enumerate(job.spec.characters):
-        own = character_key(job.project, name)
-        keys = ["/".join(map(slug, name.split("/")))] if "/" in name else [own, slug(name)]
-        found = next((state.characters[key] for key in keys if key in state.characters), None)
-        if found is not None:
-            cast.append(found.spec)
-            continue
-        visible = {
-            key.rpartition("/")[2]
-            for key in state.characters
-            if "/" not in key or key.rpartition("/")[0] == job.project
-        }
-        missing.append(
-            Missing(
-                kind="character", name=name, nearest=_nearest(slug(name), visible),
-                field=("characters", place),
-            )
-        )  # fmt: skip
-    return tuple(cast)
-
-
-def _style(spec: Job, project: Project | None, missing: list[Missing]) -> Style | None:
-    name = spec.style if spec.style is not None else project.style if project else None
-    if name is None or name.casefold() == "none":
-        return None
-    key = slug(name).replace("-", "_")
-    if key not in PRESETS:
-        field = ("style",) if spec.style is not None else None
-        missing.append(
-            Missing(kind="style", name=name, nearest=_nearest(key, PRESETS), field=field)
-        )
-        return None
-    return PRESETS[key]
 
 
 def _sampling(spec: Job, project: Project | None, missing: list[Missing]) -> tuple[Any, Any]:
@@ -196,8 +172,31 @@ def _sampling(spec: Job, project: Project | None, missing: list[Missing]) -> tup
     return sampler, wanted
 
 
-def _nearest(name: str, names: Iterable[str]) -> tuple[str, ...]:
-    """At most three names that look like this one; all of a handful where none does."""
-    known = sorted(names)
-    close = get_close_matches(name, known, n=3, cutoff=0.5)
-    return tuple(close or (known if len(known) <= 6 else ()))
+def _lines(state: State, job: JobState) -> Callable[[str], Sequence[str] | None]:
+    return lambda name: find_lines(state, job, name)
+
+
+def _miss_wildcards(state: State, job: JobState, scene: _Scene, missing: list[Missing]) -> None:
+    """Tell of wildcards without a file, those inside the lines of others too."""
+    spec = scene.variant.job
+    parts = (
+        *prompt_parts(scene.project, scene.figures, scene.styles, spec),
+        *negative_parts(scene.project, scene.figures, scene.styles, spec),
+    )
+    waiting = [(name, "") for name in wildcards_in(part.text for part in parts)]
+    seen: set[str] = set()
+    while waiting:
+        name, inside = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        lines = find_lines(state, job, name)
+        if lines:
+            waiting += [(inner, f" of the wildcard {name!r}") for inner in wildcards_in(lines)]
+            continue
+        known = wildcard_names(state, job)
+        place = ("prompt",) if f"__{name}__" in str(job.spec.prompt) else None
+        missing.append(
+            Missing(kind="wildcard", name=name, nearest=nearest(name, known), field=place,
+                    of=inside)
+        )  # fmt: skip

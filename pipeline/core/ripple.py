@@ -7,7 +7,7 @@ only; reaching too short would make the state depend on the order of arrival.
 from msgspec import Struct
 
 from pipeline.core import events as e
-from pipeline.core.keys import PROJECT_FILES, folder_of, slug
+from pipeline.core.keys import PROJECT_FILES, folder_of, scope_of, slug
 from pipeline.core.state import State
 
 
@@ -41,6 +41,13 @@ def ripple(state: State, event: e.Event) -> Ripple:
                 return Ripple()
             inside = f"{folder_of(file)}/".lstrip("/")
             return Ripple(jobs=frozenset(key for key in state.jobs if key.startswith(inside)))
+        case (
+            e.StylesDeclared(file=file)
+            | e.StylesWithdrawn(file=file)
+            | e.WildcardDeclared(file=file)
+            | e.WildcardWithdrawn(file=file)
+        ):
+            return Ripple(jobs=_in_scope(state, scope_of(file)))
         case e.JobWithdrawn(file=file):
             return Ripple(files=frozenset({file, *state.rejected}))
         case _:
@@ -55,10 +62,21 @@ def _of_project(state: State, key: str) -> frozenset[str]:
     return frozenset(job.key for job in state.jobs.values() if job.project == key)
 
 
+def _in_scope(state: State, scope: str) -> frozenset[str]:
+    """The jobs in a folder, and those of the projects in it."""
+    inside = f"{scope}/".lstrip("/")
+    projects = {key for key, one in state.projects.items() if one.file.startswith(inside)}
+    return frozenset(
+        job.key
+        for job in state.jobs.values()
+        if job.file.startswith(inside) or job.project in projects
+    )
+
+
 def _with_character(state: State, key: str) -> frozenset[str]:
     last = key.rpartition("/")[2]
     return frozenset(
         job.key
         for job in state.jobs.values()
-        if any(slug(name.rpartition("/")[2]) == last for name in job.spec.characters)
+        if any(slug(name.rpartition("/")[2]) == last for name in job.spec.everybody)
     )

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.problem import Problem
 from pipeline.core.resolved import Cell, Made, Model
+from pipeline.core.styles import Style
 
 
 class ProjectState(Struct, frozen=True, kw_only=True):
@@ -120,7 +121,8 @@ class Drawn(Struct, frozen=True, kw_only=True):
 
 class State(Struct, kw_only=True):
     """Everything the journal says. `files` has the keys each manifest file declares, as
-    `(kind, key)`; `owed` the jobs with pictures owed; `drawn` is by `digest:seed`."""
+    `(kind, key)`; `owed` the jobs with pictures owed; `styles` and `wildcards` what such files
+    hold; `drawn` is by `digest:seed`."""
 
     seq: int = 0
     at: str = ""
@@ -136,6 +138,8 @@ class State(Struct, kw_only=True):
     files: dict[str, dict[str, None]] = {}
     rejected: dict[str, tuple[Problem, ...]] = {}
     owed: dict[str, None] = {}
+    styles: dict[str, tuple[Style, ...]] = {}
+    wildcards: dict[str, tuple[str, ...]] = {}
     drawn: dict[str, Drawn] = {}
     seeds: dict[str, int] = {}
     finished: int = 0

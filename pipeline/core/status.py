@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from pipeline.core.resolve import Compiled, Waiting, resolve
+from pipeline.core.missing import Waiting
+from pipeline.core.resolve import Compiled, resolve
 from pipeline.core.state import JobState, State, spec_that_draws
 
 Status = Literal[

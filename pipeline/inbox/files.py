@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from pipeline.core.keys import MANIFEST_SUFFIXES
+from pipeline.core.keys import MANIFEST_SUFFIXES, is_styles_file, is_wildcard_file
 from pipeline.inbox.yaml import LARGEST_FILE
 
 
@@ -34,13 +34,20 @@ def is_manifest(raw: str) -> bool:
     return raw.lower().endswith(MANIFEST_SUFFIXES) and not is_hidden(raw)
 
 
+def is_read(raw: str) -> bool:
+    """Whether an inbox reads a path at all: a manifest, a file of styles, or a wildcard's."""
+    return is_manifest(raw) or (
+        (is_styles_file(raw) or is_wildcard_file(raw)) and not is_hidden(raw)
+    )
+
+
 def is_hidden(raw: str) -> bool:
     """Whether some part of a path begins with a dot."""
     return raw.startswith(".") or "/." in raw
 
 
 def walk(root: Path, folder: str, fails: Callable[[str, OSError], None]) -> Iterator[str]:
-    """The raw paths of all names of manifests under `folder` ('' is the inbox), in no order.
+    """The raw paths of all names that an inbox reads under `folder` ('' is the inbox), in no order.
 
     Links to folders are not followed, so there are no loops. A folder that cannot be listed is
     told to `fails`; one that is gone has nothing in it.
@@ -55,7 +62,7 @@ def walk(root: Path, folder: str, fails: Callable[[str, OSError], None]) -> Iter
                     if entry.is_dir(follow_symlinks=False):
                         if not entry.name.startswith("."):
                             waiting.append(raw)
-                    elif is_manifest(raw):
+                    elif is_read(raw):
                         yield raw
         except (FileNotFoundError, NotADirectoryError):
             continue

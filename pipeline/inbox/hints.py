@@ -29,7 +29,7 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserver
 
-from pipeline.inbox.files import is_hidden, is_manifest
+from pipeline.inbox.files import is_hidden, is_read
 
 logger = logging.getLogger(__name__)
 
@@ -214,7 +214,7 @@ class _OverflowHandler(logging.Handler):
 
 
 def _manifests(raw: str | None) -> set[str]:
-    return {raw} if raw is not None and is_manifest(raw) else set()
+    return {raw} if raw is not None and is_read(raw) else set()
 
 
 def _folders(*raws: str | None) -> set[str]:

@@ -11,13 +11,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct, inspect
 
-from pipeline.core.keys import slug
-from pipeline.core.manifest import Manifest, faults
+from pipeline.core.faults import faults
+from pipeline.core.keys import is_styles_file, is_wildcard_file, slug
+from pipeline.core.manifest import Manifest
 from pipeline.core.problem import Problem
-from pipeline.inbox import say, yaml
+from pipeline.core.styles import Style
+from pipeline.inbox import say, texts, yaml
 from pipeline.inbox.judge import Judge
 from pipeline.inbox.record import BAD
-from pipeline.inbox.tree import Finding, Mapping, Mark, Node, Path, Scalar, Text, Tree, find
+from pipeline.inbox.tree import Finding, Mapping, Mark, Node, Path, Scalar, Tree, find
 
 MOST_PROBLEMS = 100
 """Of one file; one more then says how many are left out."""
@@ -42,8 +44,8 @@ class Document(Struct, frozen=True, kw_only=True):
 class Loaded(Struct, frozen=True, kw_only=True):
     """What a file says. Both are empty for a file without a document.
 
-    `several` is whether it holds more than one document, good or bad. `problems` are in the order
-    of their places.
+    `styles` and `wildcard` are what such a file says. `several` is whether it holds more than one
+    document, good or bad. `problems` are in the order of their places.
     """
 
     file: str
@@ -51,6 +53,8 @@ class Loaded(Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     several: bool = False
     lines: tuple[str, ...] = ()
+    styles: tuple[Style, ...] | None = None
+    wildcard: tuple[str, ...] | None = None
 
     def problem(
         self, document: Document, path: Path, message: str, hint: str = ""
@@ -64,8 +68,11 @@ class Loaded(Struct, frozen=True, kw_only=True):
 def load(text: bytes, file: str) -> Loaded:
     """The documents of a file, each judged singly; `file` only names it in problems.
 
-    If the YAML cannot be read to its end there are no documents, only problems.
+    If the YAML cannot be read to its end there are no documents, only problems. A file of styles
+    or of a wildcard has those instead of documents.
     """
+    if is_styles_file(file) or is_wildcard_file(file):
+        return _load_text(text, file)
     read = yaml.read(text)
     several = len(read.documents) > 1 or (read.broken is not None and bool(read.documents))
     findings: list[Finding] = []
@@ -84,10 +91,21 @@ def load(text: bytes, file: str) -> Loaded:
     return Loaded(
         file=file,
         documents=() if read.broken else tuple(documents),
-        problems=_problems(file, read, findings),
+        problems=_problems(file, read.lines, findings),
         several=several,
         lines=read.lines,
     )
+
+
+def _load_text(data: bytes, file: str) -> Loaded:
+    lines = tuple(data.decode("utf-8-sig", "replace").splitlines())
+    if is_styles_file(file):
+        styles, findings = texts.styles_of(data, file)
+        read = Loaded(file=file, styles=styles, lines=lines)
+    else:
+        wildcard, findings = texts.wildcard_of(data)
+        read = Loaded(file=file, wildcard=wildcard, lines=lines)
+    return msgspec.structs.replace(read, problems=_problems(file, lines, findings))
 
 
 def _judged(tree: Tree, several: bool) -> tuple[Manifest | None, list[Finding]]:
@@ -153,13 +171,13 @@ def _word(root: Node, field: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _problems(file: str, read: Text, findings: list[Finding]) -> tuple[Problem, ...]:
+def _problems(file: str, lines: tuple[str, ...], findings: list[Finding]) -> tuple[Problem, ...]:
     ordered = sorted(findings, key=lambda finding: finding.mark)
-    problems = [_problem(file, read.lines, finding) for finding in ordered[:MOST_PROBLEMS]]
+    problems = [_problem(file, lines, finding) for finding in ordered[:MOST_PROBLEMS]]
     if len(ordered) > MOST_PROBLEMS:
         left = f"{len(ordered) - MOST_PROBLEMS} or more problems follow"
         mark = ordered[MOST_PROBLEMS].mark
-        problems.append(_problem(file, read.lines, Finding(mark=mark, message=left)))
+        problems.append(_problem(file, lines, Finding(mark=mark, message=left)))
     return tuple(problems)
 
 

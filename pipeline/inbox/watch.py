@@ -300,6 +300,8 @@ def _seen(sha256: str, loaded: Loaded) -> FileSeen:
         lines=tuple(each.line for each in loaded.documents),
         problems=loaded.problems,
         several=loaded.several,
+        styles=loaded.styles,
+        wildcard=loaded.wildcard,
     )
 
 

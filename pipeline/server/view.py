@@ -15,6 +15,7 @@ from pipeline.core.problem import Problem, render
 from pipeline.core.resolved import Resolved
 from pipeline.core.state import CharacterState, Image, JobState, ProjectState, State, Take
 from pipeline.core.status import Status, stale, status, waits_for
+from pipeline.core.styles import style_names
 
 
 class ProjectView(Struct, frozen=True, kw_only=True):
@@ -169,7 +170,7 @@ def project_view(project: ProjectState) -> ProjectView:
         file=project.file,
         name=project.spec.name,
         description=project.spec.description,
-        style=project.spec.style,
+        style=", ".join(style_names(project.spec.style)) or None,
     )
 
 

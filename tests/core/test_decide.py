@@ -28,7 +28,8 @@ def test_a_job_is_compiled_from_project_bible_and_style() -> None:
         "silver hair, red eyes, city at night, cyberpunk, neon, futuristic"
     )
     assert take.cells[0].resolved.negative == "pastel, rustic"
-    assert (take.cells[0].resolved.steps, take.cells[0].resolved.sampler, take.cells[0].resolved.schedule) == (
+    drawn = take.cells[0].resolved
+    assert (drawn.steps, drawn.sampler, drawn.schedule) == (
         15, "dpmpp_2m", "karras",
     )  # fmt: skip
 

@@ -1,7 +1,9 @@
 """What of bibles, project and style enters a prompt, in what order, and what stays out."""
 
+from collections.abc import Iterable
+
 from pipeline.core.manifest import Character, Defaults, Job, Project
-from pipeline.core.prompt import compile_negative, compile_prompt
+from pipeline.core.prompt import Figure, joined, negative_parts, prompt_parts
 from pipeline.core.styles import Style
 
 STYLE = Style(name="noir", prompt=("rain", "film grain"), negative=("sunny", "colour"))
@@ -15,12 +17,23 @@ YUKI = Character(
 )  # fmt: skip
 
 
+def figures(cast: Iterable[Character]) -> list[Figure]:
+    return [
+        Figure(
+            key=character.name.casefold(), bible=character, outfit=character.outfit,
+            expression=character.expression,
+        )
+        for character in cast
+    ]  # fmt: skip
+
+
 def prompt(text: str, *cast: Character) -> str:
-    return compile_prompt(PROJECT, cast, STYLE, Job(prompt=text))
+    return joined(prompt_parts(PROJECT, figures(cast), [STYLE], Job(prompt=text)))
 
 
 def negative(text: str, *cast: Character, own: str = "") -> str:
-    return compile_negative(PROJECT, cast, STYLE, Job(prompt=text, negative=own))
+    job = Job(prompt=text, negative=own)
+    return joined(negative_parts(PROJECT, figures(cast), [STYLE], job))
 
 
 def test_the_order_is_characters_job_project_style() -> None:

@@ -1,0 +1,46 @@
+"""What a job refers to that is not there: it waits, and says for what, with the nearest names."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Literal
+
+from msgspec import Struct
+
+MOST_SHOWN = 6
+"""So many names are all told where none looks like the one that is missing."""
+
+
+class Missing(Struct, frozen=True, kw_only=True):
+    """A reference without a thing; `field` is where in the job it stands, or None where its project
+    or a bible makes it. `of` says whose it would be."""
+
+    kind: Literal[
+        "project", "character", "style", "schedule", "model", "outfit", "expression", "wildcard",
+        "region",
+    ]  # fmt: skip
+    name: str
+    nearest: tuple[str, ...] = ()
+    field: tuple[str | int, ...] | None = None
+    of: str = ""
+
+    def __str__(self) -> str:
+        text = f"there is no {self.kind} {self.name!r}{self.of} yet"
+        if self.kind == "style" and self.field is None:
+            text += ", which its project names"
+        return f"{text} (nearest: {', '.join(self.nearest)})" if self.nearest else text
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """A job that refers to what is not there; it is decided again when anything arrives."""
+
+    missing: tuple[Missing, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.missing))
+
+
+def nearest(name: str, names: Iterable[str]) -> tuple[str, ...]:
+    """At most three names that look like this one; all of a handful where none does."""
+    known = sorted(names)
+    close = get_close_matches(name, known, n=3, cutoff=0.5)
+    return tuple(close or (known if len(known) <= MOST_SHOWN else ()))

@@ -1,0 +1,226 @@
+"""Many pictures from one job: seeds, matrix, wildcards, sheets; styles that stack; what is worn."""
+
+import pytest
+
+from pipeline.core import events as e
+from pipeline.core.status import waits_for
+from tests.production import Production
+
+AKIRA = """kind: character
+name: Akira
+appearance: silver hair, red eyes
+outfit: black jacket
+expression: expressionless
+outfits: {school: [white school uniform, scarf], beach: yellow dress}
+expressions: {glad: smile, cross: angry}
+"""
+
+
+NOIR = '\ufeffname,prompt,negative_prompt\nnoir,"film noir, {prompt}, grain",blur\n'
+
+
+def production(job: str, **files: str) -> Production:
+    made = Production()
+    made.drop("neon/project.yaml", "kind: project\nname: Neon\n")
+    made.drop("neon/akira.yaml", AKIRA)
+    for name, text in files.items():
+        made.drop(f"neon/{name.replace('__', '/').replace('_dot_', '.')}", text)
+    made.drop("neon/job.yaml", f"kind: job\n{job}")
+    return made
+
+
+def prompts(made: Production) -> list[str]:
+    return [task.resolved.prompt for task in made.tasks()]
+
+
+def test_a_list_of_seeds_is_a_picture_each() -> None:
+    made = production("prompt: city\nseeds: [5, 3, 99]\n")
+    assert [task.seed for task in made.tasks()] == [5, 3, 99]
+
+
+def test_a_matrix_draws_every_combination_with_the_same_seed() -> None:
+    made = production(
+        "characters: [Akira]\nprompt: 1girl\nseed: 7\n"
+        "matrix: {expression: [smile, sad], outfit: [school, beach], background: [forest, rain]}\n"
+    )
+    tasks = made.tasks()
+    assert len({task.digest for task in tasks}) == len(tasks) == 8
+    assert {task.seed for task in tasks} == {7}
+    assert tasks[0].resolved.prompt == (
+        "silver hair, red eyes, white school uniform, scarf, smile, 1girl, forest"
+    )
+    assert tasks[-1].resolved.prompt == "silver hair, red eyes, yellow dress, sad, 1girl, rain"
+    (take,) = made.job("neon/job").takes
+    assert [cell.label for cell in take.cells][:3] == [
+        "smile · school · forest", "smile · school · rain", "smile · beach · forest",
+    ]  # fmt: skip
+
+
+def test_a_matrix_puts_a_word_where_the_prompt_has_it() -> None:
+    made = production("prompt: a {animal} in the rain\nmatrix: {animal: [cat, fox]}\n")
+    assert prompts(made) == ["a cat in the rain", "a fox in the rain"]
+
+
+def test_a_matrix_may_vary_how_it_is_drawn() -> None:
+    made = production("prompt: city\nmatrix: {steps: [5, 9], size: [64x64, 64x128]}\n")
+    drawn = [(task.resolved.steps, task.resolved.height) for task in made.tasks()]
+    assert drawn == [(5, 64), (5, 128), (9, 64), (9, 128)]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        ("{expresion: [smile]}", "a matrix cannot vary expresion"),
+        ("{steps: [5, many]}", "'many' cannot be a steps"),
+        ("{steps: [0]}", "0 cannot be a steps"),
+        ("{size: [65x64]}", "width must be a multiple of 8"),
+        ("{sampler: [eular]}", "'eular' cannot be a sampler"),
+        ("{seed: [1, 2]}", "a matrix cannot vary seed"),
+        ("{'a b': [1]}", "'a b' cannot be what a matrix varies"),
+        ("{a: [1,2,3,4,5,6,7,8,9,10], b: [1,2,3,4,5,6,7,8,9,10], c: [1,2,3,4,5]}",
+         "these are 500 pictures"),
+    ],
+)  # fmt: skip
+def test_what_a_matrix_cannot_be_is_said(matrix: str, message: str) -> None:
+    made = production(f"prompt: city\nmatrix: {matrix}\n")
+    (problem,) = made.state.rejected["neon/job.yaml"]
+    assert problem.message.startswith(message)
+    assert problem.line == 3
+
+
+def test_an_outfit_is_a_name_of_the_bible_or_tags() -> None:
+    assert prompts(production("characters: [Akira]\noutfit: beach\n")) == [
+        "silver hair, red eyes, yellow dress, expressionless"
+    ]
+    assert prompts(production("characters: [Akira]\noutfit: red kimono, scarf\n")) == [
+        "silver hair, red eyes, red kimono, scarf, expressionless"
+    ]
+
+
+def test_an_outfit_that_looks_like_a_misspelt_one_waits() -> None:
+    made = production("characters: [Akira]\noutfit: scool\n")
+    assert made.tasks() == []
+    assert str(waits_for(made.state, made.job("neon/job"))) == (
+        "there is no outfit 'scool' of akira yet (nearest: school)"
+    )
+
+
+def test_each_of_a_cast_wears_and_feels_its_own() -> None:
+    made = production(
+        "prompt: 2girls\ncast:\n- {who: Akira, at: right, outfit: beach, expression: glad}\n"
+        "- {who: Rin}\n",
+        rin_dot_yaml="kind: character\nname: Rin\nappearance: pink hair\nexpression: sad\n",
+    )
+    assert prompts(made) == [
+        "2girls, right: silver hair, red eyes, yellow dress, smile, left: pink hair, sad"
+    ]
+
+
+def test_styles_stack_in_order_and_what_stands_before_the_prompt_comes_first() -> None:
+    made = production(
+        "prompt: 1girl, rain\nnegative: hat\nstyle: [noir, mine, manga]\n",
+        styles_dot_csv=NOIR,
+        project_dot_yaml="kind: project\nname: Neon\nstyles: {mine: {prompt: rain and smoke}}\n",
+    )
+    (task,) = made.tasks()
+    assert task.resolved.prompt == (
+        "film noir, 1girl, rain, grain, rain and smoke, manga, black and white, screentone"
+    )
+    assert task.resolved.negative == "hat, blur, colorful"
+
+
+def test_a_file_of_styles_makes_stale_what_it_touches_and_a_job_waits_for_one() -> None:
+    made = production("prompt: city\nstyle: noir\n")
+    assert str(waits_for(made.state, made.job("neon/job"))).startswith("there is no style 'noir'")
+    made.drop("neon/styles/x.json", '[{"name": "Noir", "prompt": "film noir"}]')
+    assert prompts(made) == ["city, film noir"]
+    made.drop("neon/styles/x.json", '[{"name": "Noir", "prompt": "dark"}]')
+    assert prompts(made) == ["city, dark"]
+    made.drop("neon/styles/x.json", "[{]")
+    assert prompts(made) == ["city, dark"]
+    (problem,) = made.state.rejected["neon/styles/x.json"]
+    assert (problem.line, problem.column) == (1, 3)
+    made.remove("neon/styles/x.json")
+    assert made.tasks() == []
+
+
+def test_styles_hold_for_their_folder_and_below() -> None:
+    made = production("prompt: city\nstyle: noir\n", other__styles_dot_csv="name,prompt\nnoir,x\n")
+    assert made.tasks() == []
+    made.drop("styles.csv", "name,prompt\nnoir,from above\n")
+    made.drop("neon/styles.csv", "name,prompt\nnoir,near\n")
+    assert prompts(made) == ["city, near"]
+
+
+def test_a_wildcard_is_chosen_by_the_seed_and_by_nothing_else() -> None:
+    lines = {"wildcards__hair_dot_txt": "# colours\nred hair\n\nblue hair\ngreen hair\n"}
+    job = "prompt: 1girl, __hair__, __hair__\ncount: 12\nseed: 1\n"
+    drawn = prompts(production(job, **lines))
+    assert drawn == prompts(production(job, **lines))
+    assert len(set(drawn)) > 3
+    assert not any("__" in prompt for prompt in drawn)
+
+
+def test_a_wildcard_without_a_file_waits_with_the_nearest_name() -> None:
+    made = production("prompt: __hairs__\n", wildcards__hair_dot_txt="red hair\n")
+    assert str(waits_for(made.state, made.job("neon/job"))) == (
+        "there is no wildcard 'hairs' yet (nearest: hair)"
+    )
+    made.drop("neon/wildcards/hairs.txt", "__hair__ and a hat\n")
+    assert prompts(made) == ["red hair and a hat"]
+
+
+def test_an_edited_wildcard_makes_the_pictures_stale_that_it_changes() -> None:
+    from pipeline.core.status import stale
+
+    made = production("prompt: __hair__\n", wildcards__hair_dot_txt="red hair\n")
+    made.paint(made.tasks()[0])
+    made.drop("neon/wildcards/hair.txt", "red hair\n# nothing new\n")
+    assert not stale(made.state, made.job("neon/job"))
+    made.drop("neon/wildcards/hair.txt", "blue hair\n")
+    assert stale(made.state, made.job("neon/job"))
+
+
+@pytest.mark.parametrize(
+    ("sheet", "labels"),
+    [
+        ("turnaround", ["front", "three-quarter", "side", "back"]),
+        ("expressions", ["glad", "cross"]),
+        ("outfits", ["usual", "school", "beach"]),
+    ],
+)
+def test_a_sheet_is_a_picture_of_each(sheet: str, labels: list[str]) -> None:
+    made = production(f"characters: [Akira]\nsheet: {sheet}\n")
+    (take,) = made.job("neon/job").takes
+    assert [cell.label for cell in take.cells] == labels
+    assert len({cell.digest for cell in take.cells}) == len(labels)
+
+
+def test_a_sheet_is_of_one_character() -> None:
+    made = production("prompt: 1girl\nsheet: outfits\n")
+    assert made.state.rejected["neon/job.yaml"][0].message == (
+        "a sheet of outfits shows one character, not none"
+    )
+
+
+def test_an_edit_of_a_matrix_draws_only_what_is_new() -> None:
+    made = production("prompt: city\nseed: 1\nmatrix: {place: [forest, rain]}\n")
+    for task in made.tasks():
+        made.paint(task)
+    made.drop(
+        "neon/job.yaml", "kind: job\nprompt: city\nseed: 1\nmatrix: {place: [forest, beach, rain]}"
+    )
+    drawn = [f"{task.digest}:{task.seed}" in made.state.drawn for task in made.tasks()]
+    assert drawn == [True, False, True]
+
+
+def test_styles_and_wildcards_are_in_the_events_whole() -> None:
+    made = production(
+        "prompt: x", styles_dot_csv="name,prompt\na,b\n", wildcards__w_dot_txt="one\ntwo\n"
+    )
+    assert [event.lines for event in made.events if isinstance(event, e.WildcardDeclared)] == [
+        ("one", "two")
+    ]
+    assert [
+        event.styles[0].prompt for event in made.events if isinstance(event, e.StylesDeclared)
+    ] == [("b",)]
