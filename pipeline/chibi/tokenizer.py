@@ -11,8 +11,8 @@ import msgspec
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
 
-LENGTH: Final = 77
-"""Tokens of a prompt, start and end included; longer prompts are cut."""
+LENGTH: Final = 112
+"""Tokens of a prompt, start and end included: two figures with all their tags take about 100."""
 
 START: Final = "<|startoftext|>"
 END: Final = "<|endoftext|>"

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from pipeline import __version__
-from pipeline.cli import look, make, run
+from pipeline.cli import ask, look, make, run
 from pipeline.errors import AnimeError
 
 INTERRUPTED = 130
@@ -45,7 +45,8 @@ def anime() -> None:
 
 
 for _command in (
-    run.demo, make.init, make.new, look.check, run.run, look.status, look.log, look.schema,
+    run.demo, make.init, make.new, look.check, ask.plan, run.run, look.status, ask.show,
+    look.log, look.schema,
 ):  # fmt: skip
     anime.add_command(_command)
 

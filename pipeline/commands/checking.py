@@ -95,6 +95,13 @@ def check_folder(
     )
 
 
+def looks_of(root: Path) -> list[FileSeen]:
+    """What every manifest of an inbox says now, in the runner's order."""
+    raws = sorted(files.walk(root, "", lambda *_: None))
+    loaded = [each for raw in raws if (each := _load(root, raw)) is not None]
+    return [_seen(each) for each in sorted(loaded, key=_projects_first)]
+
+
 def _problems(state: State, loaded: Loaded) -> list[Problem]:
     """All there is to say of a file, in the order of its lines."""
     found = [*state.rejected.get(loaded.file, ()), *waiting(state, loaded)]

@@ -83,6 +83,7 @@ def request(state: State, job: JobState) -> list[e.Event]:
             take=1 if last is None else last.number + (not again),
             reason="submitted" if last is None else "edited" if edited else "changed",
             cells=outcome.cells,
+            inputs=outcome.inputs,
         )
     ]
 

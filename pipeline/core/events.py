@@ -101,13 +101,15 @@ class ManifestMended(Fact, frozen=True, kw_only=True, tag="manifest_mended"):
 class RenderRequested(Fact, frozen=True, kw_only=True, tag="render_requested"):
     """A take: everything needed to draw it, and why. Said again for the same take until it began.
 
-    `cells` has one for each picture, in the order of their numbers.
+    `cells` has one for each picture, in the order of their numbers; `inputs` what they were
+    compiled from, by name, as `pipeline.core.inputs` has it.
     """
 
     job: str
     take: int
     reason: Literal["submitted", "edited", "changed", "asked"]
     cells: tuple[Cell, ...]
+    inputs: dict[str, str] = {}
 
 
 class RenderWithdrawn(Fact, frozen=True, kw_only=True, tag="render_withdrawn"):

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from pipeline.core.digest import digest
+from pipeline.core.inputs import Inputs, inputs_of, short
 from pipeline.core.lookup import (
     find_figures,
     find_lines,
@@ -34,9 +35,10 @@ SAMPLER: Sampler = "dpmpp_2m"
 
 
 class Compiled(Struct, frozen=True, kw_only=True):
-    """A job that can be drawn: `cells` has one for each picture."""
+    """A job that can be drawn: `cells` has one for each picture, `inputs` what they come from."""
 
     cells: tuple[Cell, ...]
+    inputs: Inputs
 
     @property
     def shows(self) -> tuple[tuple[str, int], ...]:
@@ -74,12 +76,21 @@ def resolve(state: State, job: JobState) -> Compiled | Waiting:
     if missing or model is None:
         return Waiting(missing=tuple(dict.fromkeys(missing)))
     cells = [_cell(scene, words, model) for scene in scenes for words in _worded(state, job, scene)]
-    return Compiled(cells=tuple(cells))
+    return Compiled(cells=tuple(cells), inputs=_inputs(state, job, scenes, model))
 
 
 def origins(state: State, job: JobState) -> list[Origins]:
     """Where each picture's words come from; what is missing has no words."""
     return [words for scene in _scenes(state, job, []) for words in _worded(state, job, scene)]
+
+
+def _inputs(state: State, job: JobState, scenes: Sequence[_Scene], model: Model) -> Inputs:
+    found: Inputs = {}
+    for scene in scenes:
+        found |= inputs_of(scene.project, scene.figures, scene.styles, scene.variant.job)
+        for name in _wildcards(state, job, scene):
+            found[f"wildcard {name}"] = short(find_lines(state, job, name))
+    return {**found, "model": short(model.sha256)}
 
 
 def _scenes(state: State, job: JobState, missing: list[Missing]) -> Iterator[_Scene]:
@@ -176,27 +187,34 @@ def _lines(state: State, job: JobState) -> Callable[[str], Sequence[str] | None]
     return lambda name: find_lines(state, job, name)
 
 
-def _miss_wildcards(state: State, job: JobState, scene: _Scene, missing: list[Missing]) -> None:
-    """Tell of wildcards without a file, those inside the lines of others too."""
+def _wildcards(state: State, job: JobState, scene: _Scene) -> dict[str, str]:
+    """The wildcards of a scene and those in their lines, with the one that each is inside of."""
     spec = scene.variant.job
     parts = (
         *prompt_parts(scene.project, scene.figures, scene.styles, spec),
         *negative_parts(scene.project, scene.figures, scene.styles, spec),
     )
-    waiting = [(name, "") for name in wildcards_in(part.text for part in parts)]
-    seen: set[str] = set()
+    found = dict.fromkeys(wildcards_in(part.text for part in parts), "")
+    waiting = list(found)
     while waiting:
-        name, inside = waiting.pop(0)
-        if name in seen:
+        outer = waiting.pop(0)
+        for inner in wildcards_in(find_lines(state, job, outer) or ()):
+            if inner not in found:
+                found[inner] = outer
+                waiting.append(inner)
+    return found
+
+
+def _miss_wildcards(state: State, job: JobState, scene: _Scene, missing: list[Missing]) -> None:
+    for name, outer in _wildcards(state, job, scene).items():
+        if find_lines(state, job, name):
             continue
-        seen.add(name)
-        lines = find_lines(state, job, name)
-        if lines:
-            waiting += [(inner, f" of the wildcard {name!r}") for inner in wildcards_in(lines)]
-            continue
-        known = wildcard_names(state, job)
-        place = ("prompt",) if f"__{name}__" in str(job.spec.prompt) else None
         missing.append(
-            Missing(kind="wildcard", name=name, nearest=nearest(name, known), field=place,
-                    of=inside)
-        )  # fmt: skip
+            Missing(
+                kind="wildcard",
+                name=name,
+                nearest=nearest(name, wildcard_names(state, job)),
+                field=("prompt",) if f"__{name}__" in str(job.spec.prompt) else None,
+                of=f" of the wildcard {outer!r}" if outer else "",
+            )
+        )

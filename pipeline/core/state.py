@@ -53,6 +53,7 @@ class Take(Struct, frozen=True, kw_only=True):
     at: str
     spec: Job
     cells: tuple[Cell, ...]
+    inputs: dict[str, str] = {}
     images: dict[int, Image] = {}
     started: dict[int, str] = {}
     failed: dict[int, str] = {}

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from pipeline.core.inputs import changed
 from pipeline.core.missing import Waiting
 from pipeline.core.resolve import Compiled, resolve
 from pipeline.core.state import JobState, State, spec_that_draws
@@ -40,7 +41,16 @@ def waits_for(state: State, job: JobState) -> Waiting | None:
 
 def stale(state: State, job: JobState) -> bool:
     """Whether the job's pictures show what its manifests no longer say."""
+    return bool(outdated(state, job))
+
+
+def outdated(state: State, job: JobState) -> tuple[str, ...]:
+    """Which inputs of a job's pictures have changed (`akira.appearance`); none unless stale."""
     if job.withdrawn or not job.takes or not job.takes[-1].images:
-        return False
-    outcome = resolve(state, job)
-    return isinstance(outcome, Compiled) and outcome.shows != job.takes[-1].shows
+        return ()
+    outcome, last = resolve(state, job), job.takes[-1]
+    if not isinstance(outcome, Compiled) or outcome.shows == last.shows:
+        return ()
+    if not last.inputs:
+        return ("(drawn by a version that did not record its inputs)",)
+    return changed(last.inputs, outcome.inputs) or ("how prompts are compiled",)

@@ -88,13 +88,14 @@ def _request(state: State, at: str, event: e.RenderRequested) -> None:
     job = state.jobs[event.job]
     take = Take(
         number=event.take, reason=event.reason, at=at, spec=job.spec, cells=event.cells,
+        inputs=event.inputs,
     )  # fmt: skip
     last = job.takes[-1] if job.takes else None
     if last is None or last.number != event.take:
         keep(state, replace(job, takes=(*job.takes, take)))
         return
     if last.shows == take.shows:
-        take = replace(last, spec=job.spec, cells=take.cells, failed={})
+        take = replace(last, spec=job.spec, cells=take.cells, inputs=take.inputs, failed={})
     keep(state, replace(job, takes=(*job.takes[:-1], take)))
 
 

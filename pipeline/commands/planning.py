@@ -1,0 +1,150 @@
+"""What a run would do now, without doing it: the files as they stand, folded over the journal.
+
+Owns the rehearsal and how a plan reads. Finding, deciding and resolving are the runner's own code.
+Takes no lock and writes nothing but the model's remembered hashes.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from pipeline import __version__
+from pipeline.commands.checking import looks_of, shown
+from pipeline.core import events as e
+from pipeline.core.decide import request
+from pipeline.core.declare import file_gone, file_seen
+from pipeline.core.evolve import evolve
+from pipeline.core.plan import Plan, Planned, plan
+from pipeline.core.problem import Problem
+from pipeline.core.resolved import Model
+from pipeline.core.ripple import ripple
+from pipeline.core.state import Drawn, State
+from pipeline.history import PRIVATE, restore
+from pipeline.model import describe
+from pipeline.pictures import sha256_of
+from pipeline.settings import Settings
+from pipeline.telling import VERB_WIDTH, clean, counted, lines
+
+MOST_PASSES = 10
+_ORDER = ("render", "reuse", "stale", "waiting", "held", "failed", "quarantined", "cancelled",
+          "done")  # fmt: skip
+
+
+class Rehearsed(Struct, frozen=True, kw_only=True):
+    """A plan, and what is wrong with manifests."""
+
+    inbox: str
+    plan: Plan
+    problems: tuple[Problem, ...]
+
+
+def rehearse(settings: Settings) -> Rehearsed:
+    """The plan of the inbox that the settings name.
+
+    Raises:
+        ModelError: the model is not there or not whole.
+        JournalDamaged, JournalFailed, UnknownEvent: the journal cannot be read.
+    """
+    root = settings.inbox
+    state = rehearsed(root, describe(settings.model, root / PRIVATE / "cache/model-hashes.json"),
+                      workers=settings.workers)  # fmt: skip
+    found = plan(state, lambda drawn: _is_there(root, drawn))
+    problems = [shown(each, root, Path.cwd()) for of in state.rejected.values() for each in of]
+    return Rehearsed(inbox=str(root), plan=found, problems=tuple(problems))
+
+
+def rehearsed(root: Path, model: Model, *, workers: int) -> State:
+    """The state that the inbox would come to, were a run begun now."""
+    state = restore(root)
+    started = e.RunnerStarted(
+        version=__version__, model=model, workers=workers, device="none", pid=0
+    )
+    looks = looks_of(root)
+    gone = sorted({*state.files, *state.rejected} - {look.file for look in looks})
+    reached = _fold(state, [started])
+    for file in gone:
+        reached |= _fold(state, file_gone(state, file))
+    for _ in range(MOST_PASSES):
+        before = state.seq
+        for look in looks:
+            reached |= _fold(state, file_seen(state, look))
+        if state.seq == before:
+            break
+    for key in sorted(reached):
+        _fold(state, request(state, state.jobs[key]))
+    return state
+
+
+def _fold(state: State, events: Iterable[e.Event]) -> set[str]:
+    """Fold what would be recorded, at no time at all; the jobs that it reaches."""
+    reached: set[str] = set()
+    for event in events:
+        evolve(state, state.seq + 1, "", event)
+        reached |= ripple(state, event).jobs
+    return reached
+
+
+def _is_there(root: Path, drawn: Drawn) -> bool:
+    try:
+        return sha256_of(root / drawn.file) == drawn.sha256
+    except OSError:
+        return False
+
+
+def exit_code(found: Rehearsed) -> int:
+    """1 if something is wrong or waits, else 5 if something would be drawn, else 0."""
+    if found.problems or any(each.word == "waiting" for each in found.plan.jobs):
+        return 1
+    return 5 if found.plan.render or found.plan.reuse else 0
+
+
+def report(found: Rehearsed, *, every: bool) -> Iterator[str]:
+    """The plan for a person; jobs that are done only if `every` one is wanted."""
+    for word in _ORDER:
+        for each in found.plan.jobs:
+            if each.word == word and (every or word != "done"):
+                yield from _line(each)
+    for problem in found.problems:
+        first, *below = lines(problem)
+        yield f"{'invalid':<{VERB_WIDTH}}{first}"
+        yield from (f"{'':{VERB_WIDTH}}{line}" for line in below)
+    yield from _total(found.plan)
+
+
+def _line(each: Planned) -> Iterator[str]:
+    count = counted(each.render, "picture") if each.render else ""
+    copied = f"{each.reuse} reused" if each.reuse else ""
+    told = ", ".join(part for part in (count, copied) if part)
+    head = f"{each.word:<{VERB_WIDTH}}{clean(each.job)}"
+    why = "; ".join(map(clean, each.why))
+    yield "  ".join(part for part in (head, told, f"({why})" if each.word == "stale" else why)
+                    if part)  # fmt: skip
+
+
+def _total(found: Plan) -> Iterator[str]:
+    stale = sum(each.word == "stale" for each in found.jobs)
+    parts = [f"{counted(found.render, 'picture')} to draw"]
+    if found.reuse:
+        parts.append(f"{found.reuse} to reuse")
+    if found.render:
+        parts.append("about " + _duration(found.seconds) if found.seconds is not None
+                     else "no picture yet to tell how long one takes")  # fmt: skip
+    yield ", ".join(parts)
+    if stale:
+        yield f"{counted(stale, 'job')} stale: 'anime render --stale' draws them again"
+    if found.paused is not None:
+        yield f"the queue is paused: {clean(found.paused)}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def as_json(found: Rehearsed) -> bytes:
+    """The plan for programs."""
+    return msgspec.json.encode(found)

@@ -1,0 +1,137 @@
+"""What a run would do now, job by job, derived from the state; and how long it may take.
+
+Pure. Owns the words of a plan; whoever asks first folds what the files say into the state.
+"""
+
+from collections.abc import Callable, Iterator
+from statistics import median
+from typing import Literal
+
+from msgspec import Struct
+
+from pipeline.core.pending import may_draw
+from pipeline.core.state import Drawn, Image, JobState, State, Take
+from pipeline.core.status import outdated, status, waits_for
+
+Word = Literal[
+    "render", "reuse", "done", "stale", "waiting", "held", "failed", "quarantined", "cancelled"
+]
+
+RECENT = 200
+"""So many of the newest pictures say how long one takes."""
+
+
+class Planned(Struct, frozen=True, kw_only=True):
+    """What becomes of one job: `render` so many pictures and copy `reuse` that were drawn before.
+
+    `why` names what changed (stale), what it waits for, or what stands against it.
+    """
+
+    job: str
+    file: str
+    word: Word
+    render: int = 0
+    reuse: int = 0
+    why: tuple[str, ...] = ()
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """All jobs in force; `seconds` is how long the drawing may take with the workers there are, or
+    None where no picture was ever drawn."""
+
+    jobs: tuple[Planned, ...]
+    render: int
+    reuse: int
+    seconds: float | None
+    paused: str | None
+
+
+def plan(state: State, is_there: Callable[[Drawn], bool]) -> Plan:
+    """What a run would do now; `is_there` is whether a picture drawn before is as it was."""
+    planned, work = [], 0.0
+    for job in sorted(state.jobs.values(), key=lambda job: job.rank):
+        if job.withdrawn:
+            continue
+        fresh, copied = _owed(state, job, is_there)
+        planned.append(_planned(state, job, len(fresh), copied))
+        work += sum(fresh)
+    pace = _pace(state)
+    render = sum(each.render for each in planned)
+    seconds = 0.0 if not render else None if pace is None else work * pace
+    return Plan(
+        jobs=tuple(planned),
+        render=render,
+        reuse=sum(each.reuse for each in planned),
+        seconds=None if seconds is None else seconds / max(state.workers, 1),
+        paused=state.paused,
+    )
+
+
+def _planned(state: State, job: JobState, render: int, reuse: int) -> Planned:
+    word = status(state, job)
+    match word:
+        case "waiting":
+            waits = waits_for(state, job)
+            return _told(job, "waiting", tuple(map(str, waits.missing)) if waits else ())
+        case "held" | "cancelled":
+            return _told(job, word, ())
+        case "quarantined":
+            return _told(job, word, (job.quarantined or "",))
+        case "failed":
+            return _told(job, word, tuple(dict.fromkeys(job.takes[-1].failed.values())))
+        case _:
+            pass
+    if render or reuse:
+        return Planned(job=job.key, file=job.file, word="render" if render else "reuse",
+                       render=render, reuse=reuse)  # fmt: skip
+    why = outdated(state, job)
+    return _told(job, "stale" if why else "done", why)
+
+
+def _told(job: JobState, word: Word, why: tuple[str, ...]) -> Planned:
+    return Planned(job=job.key, file=job.file, word=word, why=why)
+
+
+def _owed(
+    state: State, job: JobState, is_there: Callable[[Drawn], bool]
+) -> tuple[list[float], int]:
+    """The work of each picture that is to be drawn, and how many only need to be copied.
+
+    Of two that would be the same the second is a copy of the first.
+    """
+    if not job.takes or not may_draw(job):
+        return [], 0
+    take, fresh, copied = job.takes[-1], [], 0
+    seen: set[tuple[str, int]] = set()
+    for index in take.owed:
+        shown = take.shows[index - 1]
+        drawn = state.drawn.get(f"{shown[0]}:{shown[1]}")
+        if shown in seen or (drawn is not None and is_there(drawn)):
+            copied += 1
+        else:
+            seen.add(shown)
+            fresh.append(_work(take, index))
+    return fresh, copied
+
+
+def _work(take: Take, index: int) -> float:
+    """What drawing costs, in pixels times calls of the model."""
+    inputs = take.cells[index - 1].resolved
+    calls = inputs.steps * (2 if inputs.guidance > 1 else 1)
+    return float(inputs.width * inputs.height * calls)
+
+
+def _pace(state: State) -> float | None:
+    """Seconds a unit of work took on a worker, by the newest pictures that were drawn."""
+    drawn = sorted(_drawn(state), key=lambda each: each[1].at)[-RECENT:]
+    if not drawn:
+        return None
+    return median(image.seconds / _work(take, image.index) for take, image in drawn)
+
+
+def _drawn(state: State) -> Iterator[tuple[Take, Image]]:
+    for job in state.jobs.values():
+        for take in job.takes:
+            for image in take.images.values():
+                if image.seconds > 0 and image.index <= len(take.cells):
+                    yield take, image
