@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.chibi import dataset
-from pipeline.chibi.pace import Budget, train
+from pipeline.chibi.pace import Budget, halved, train
 from pipeline.chibi.scene import Scene
 from pipeline.chibi.train_text import attributes
 from pipeline.chibi.train_vae import as_tensor
@@ -110,7 +110,10 @@ class JudgeTrainer:
         pictures = self._worn(seen(np.stack([self._pictures[number] for number in chosen])))
         self.judge.train()
         losses, right = [], []
-        for name, scores in self.judge(pictures).items():
+        with halved(pictures.device):
+            answers = self.judge(pictures)
+        for name, told in answers.items():
+            scores = told.float()
             visible = self._visible[name][torch.from_numpy(chosen)]
             if not visible.any():
                 continue

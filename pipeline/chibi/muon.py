@@ -54,7 +54,9 @@ class Muon:
         gradients = [_gradient(matrix) for matrix in self._matrices]
         torch._foreach_lerp_(self._momenta, gradients, 1.0 - MOMENTUM)
         ahead = torch._foreach_lerp(gradients, self._momenta, MOMENTUM)
-        steps = torch.zeros(sum(matrix.numel() for matrix in self._matrices))
+        steps = torch.zeros(
+            sum(matrix.numel() for matrix in self._matrices), device=self._matrices[0].device
+        )
         parts = steps.split([matrix.numel() for matrix in self._matrices])
         for number in self._mine:
             parts[number].copy_(_even(ahead[number].flatten(1)).reshape(-1))
@@ -80,7 +82,7 @@ def _even(matrix: Tensor) -> Tensor:
     tall = len(matrix) > matrix.shape[1]
     found = matrix.T if tall else matrix
     found = found / (found.norm() + 1e-7)
-    if half_is_faster():
+    if half_is_faster(found.device.type):
         found = found.to(torch.bfloat16)
     first, second, third = BEND
     for _ in range(TURNS):

@@ -99,14 +99,17 @@ def train(
 
 
 @cache
-def half_is_faster() -> bool:
-    """Return whether this processor multiplies in bfloat16; others only emulate it, slowly."""
+def half_is_faster(device: str) -> bool:
+    """Return whether this kind of device multiplies in bfloat16; others emulate it, slowly."""
+    if device != "cpu":
+        return bool(torch.cuda.is_bf16_supported())
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
-def halved() -> torch.autocast:
+def halved(device: torch.device) -> torch.autocast:
     """Return a context in which layers compute in bfloat16 where that is faster."""
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=half_is_faster())
+    kind = device.type
+    return torch.autocast(kind, dtype=torch.bfloat16, enabled=half_is_faster(kind))
 
 
 def report(line: str) -> None:

@@ -22,6 +22,7 @@ from pipeline.chibi.pace import Budget, report, train
 from pipeline.chibi.painter import faces
 from pipeline.chibi.tokenizer import train_tokenizer
 from pipeline.chibi.train_text import TextTrainer
+from pipeline.chibi.train_unet import BATCH as UNET_BATCH
 from pipeline.chibi.train_unet import PEAK_RATE as UNET_RATE
 from pipeline.chibi.train_unet import Album, UnetTrainer
 from pipeline.chibi.train_vae import PEAK_RATE as VAE_RATE
@@ -52,6 +53,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     polish: Budget
     shape: Shape = Shape()
     start: Path | None = None
+    device: str = "cpu"
+    batch: int = UNET_BATCH
 
 
 def run(plan: Plan) -> None:
@@ -67,7 +70,7 @@ def run(plan: Plan) -> None:
 
 
 def _trained_vae(plan: Plan, painted: dataset.Pictures) -> tuple[AutoencoderTiny, int]:
-    vae = build_vae(plan.shape)
+    vae = build_vae(plan.shape).to(plan.device)
     if plan.start is not None:
         take_over_vae(vae, plan.start)
     trainer = VaeTrainer(vae, painted, faces=_faces(plan))
@@ -124,7 +127,9 @@ def _encoded(path: Path, vae: AutoencoderTiny, painted: dataset.Pictures) -> Ten
 def _trained_unet(plan: Plan, vae: AutoencoderTiny, albums: list[Album]) -> Networks:
     scenes = dataset.scenes(plan.pictures)
     tokenizer = train_tokenizer(dataset.tokenizer_captions())
-    text, unet = build_text(plan.shape, tokenizer), build_unet(plan.shape)
+    text, unet = (
+        part.to(plan.device) for part in (build_text(plan.shape, tokenizer), build_unet(plan.shape))
+    )
     if plan.start is None or not take_over_unet(unet, text, tokenizer, plan.start):
         warm = TextTrainer(text, tokenizer, scenes)
         train(warm, budget=plan.text, peak=TEXT_RATE, checkpoint=plan.work / "text.pt")
@@ -134,6 +139,7 @@ def _trained_unet(plan: Plan, vae: AutoencoderTiny, albums: list[Album]) -> Netw
         tokenizer,
         albums,
         scale=vae.config.scaling_factor,
+        batch=plan.batch,
     )
 
     def export(steps: int) -> None:
@@ -175,6 +181,8 @@ def _polish(plan: Plan, networks: Networks, painted: dataset.Pictures) -> None:
 @click.option("--unet-minutes", default=float("inf"), help="End the UNet's training by then.")
 @click.option("--polish-steps", default=600, show_default=True, help="Of the decoder alone.")
 @click.option("--polish-minutes", default=float("inf"), help="End the decoder's training by then.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, or cuda with one process.")
+@click.option("--batch", default=UNET_BATCH, show_default=True, help="Pictures in a UNet step.")
 @click.option(
     "--processes", default=2, show_default=True, help="Of one thread each; as many as cores."
 )
@@ -185,9 +193,14 @@ def main(
     start: Path | None,
     pictures: int,
     processes: int,
+    device: str,
+    batch: int,
     **limits: float,
 ) -> None:
-    """Paint, train and write the bundled model; go on if it was interrupted."""
+    """Paint, train and write the bundled model; go on if it was interrupted.
+
+    On a GPU: --device cuda --batch 96; its processes then only paint.
+    """
 
     def budget(phase: str) -> Budget:
         minutes = limits.get(f"{phase}_minutes", math.inf)
@@ -197,6 +210,8 @@ def main(
         out=out,
         work=work or out.with_name(f"{out.name}-training"),
         start=start,
+        device=device,
+        batch=batch,
         pictures=pictures,
         vae=budget("vae"),
         text=budget("text"),
@@ -207,7 +222,7 @@ def main(
     for size, share in SIZES:
         side, count = round(plan.shape.picture_size * size), max(1, round(pictures * share))
         dataset.pictures(plan.work / "pictures", count, size=side, processes=processes)
-    together.run(processes, run, plan)
+    together.run(1 if device != "cpu" else processes, run, plan)
 
 
 if __name__ == "__main__":

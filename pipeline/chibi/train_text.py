@@ -35,6 +35,7 @@ class TextTrainer:
         batch: int = BATCH,
     ) -> None:
         self.text, self._tokenizer, self._scenes = text, tokenizer, scenes
+        self._device = next(text.parameters()).device
         self._rng = random.Random(seed + together.rank())
         self._batch = together.share(batch)
         self._answers = [attributes(scene) for scene in scenes]
@@ -44,7 +45,7 @@ class TextTrainer:
         width = text.config.hidden_size
         self._heads = nn.ModuleDict(
             {name: nn.Linear(width, len(words)) for name, words in self._classes.items()}
-        )
+        ).to(self._device)
         weights = [*text.parameters(), *self._heads.parameters()]
         self._optimizer = torch.optim.AdamW(weights, lr=1e-3, betas=(0.9, 0.99))
         self._weights = weights
@@ -55,7 +56,9 @@ class TextTrainer:
             group["lr"] = rate
         chosen = self._rng.choices(range(len(self._scenes)), k=self._batch)
         captions = [training_caption(self._scenes[number], self._rng) for number in chosen]
-        states = self.text(tokens_of(self._tokenizer, captions)).last_hidden_state.mean(dim=1)
+        states = self.text(
+            tokens_of(self._tokenizer, captions).to(self._device)
+        ).last_hidden_state.mean(dim=1)
         losses, right = [], []
         for name, head in self._heads.items():
             found, wanted = head(states), self._wanted(name, chosen)
@@ -85,7 +88,8 @@ class TextTrainer:
 
     def _wanted(self, name: str, chosen: Sequence[int]) -> Tensor:
         words = self._classes[name]
-        return torch.tensor([words.index(self._answers[number][name]) for number in chosen])
+        wanted = [words.index(self._answers[number][name]) for number in chosen]
+        return torch.tensor(wanted, device=self._device)
 
 
 def attributes(scene: Scene) -> dict[str, str]:

@@ -70,12 +70,13 @@ class UnetTrainer:
         self.unet, self.text, self._tokenizer = unet, text, tokenizer
         self.averages = copy.deepcopy(unet), copy.deepcopy(text)
         self._albums, self._scale = albums, scale
+        self._device = next(unet.parameters()).device
         self._batch = together.share(batch)
         self._steps = 0
         self._seed = seed
         self._noises = DDPMScheduler.from_config(build_scheduler().config)
         alphas = self._noises.alphas_cumprod
-        self._ratios = alphas / (1.0 - alphas)
+        self._ratios = (alphas / (1.0 - alphas)).to(self._device)
         self._weights = [*unet.parameters(), *text.parameters()]
         self._optimizer = Muon([unet, text])
 
@@ -122,11 +123,14 @@ class UnetTrainer:
         focus = album.focus[chosen][..., rows, columns].to(torch.float32)
         noise = torch.randn(clean.shape, generator=generator)
         times = _times(len(chosen), generator)
+        clean, noise, times, focus = (
+            each.to(self._device) for each in (clean, noise, times, focus)
+        )
         noisy = self._noises.add_noise(clean, noise, times)
         wanted = self._noises.get_velocity(clean, noise, times)
         tokens = tokens_of(self._tokenizer, [album.caption(number, rng) for number in chosen])
-        with halved():
-            states = self.text(tokens).last_hidden_state
+        with halved(self._device):
+            states = self.text(tokens.to(self._device)).last_hidden_state
             found = self.unet(
                 noisy.to(memory_format=torch.channels_last), times, encoder_hidden_states=states
             ).sample

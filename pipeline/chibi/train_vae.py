@@ -51,6 +51,7 @@ class VaeTrainer:
         faces: Sequence[Sequence[tuple[float, float, float]]] = (),
     ) -> None:
         self.vae, self._faces = vae, faces
+        self._device = next(vae.parameters()).device
         self._noisiness, self._only_decoder = noise, only_decoder
         self._pictures = pictures
         self._crop, self._batch = min(crop, pictures.shape[1]), together.share(batch)
@@ -58,7 +59,8 @@ class VaeTrainer:
         self._rng = np.random.default_rng(self._seed)
         self._generator = torch.Generator().manual_seed(self._seed)
         self._steps = 0
-        self._colours = colour_axes(pictures)
+        middle, axes = colour_axes(pictures)
+        self._colours = middle.to(self._device), axes.to(self._device)
         self._weights = list((vae.decoder if only_decoder else vae).parameters())
         self._optimizer = torch.optim.Adam(self._weights, lr=PEAK_RATE, betas=(0.9, 0.99))
 
@@ -66,10 +68,10 @@ class VaeTrainer:
         """Learn from one batch of crops; return the parts of the loss."""
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        wanted = self._crops()
-        with torch.set_grad_enabled(not self._only_decoder), halved():
+        wanted = self._crops().to(self._device)
+        with torch.set_grad_enabled(not self._only_decoder), halved(self._device):
             latents = self.vae.encoder(wanted).float()
-        with halved():
+        with halved(self._device):
             rebuilt = self.vae.decoder(latents + self._noise(latents)).float()
         parts = _differences(rebuilt, wanted)
         if not self._only_decoder:
@@ -132,7 +134,8 @@ class VaeTrainer:
 
     def _noise(self, latents: Tensor) -> Tensor:
         amount = torch.rand(len(latents), 1, 1, 1, generator=self._generator) * self._noisiness
-        return amount * torch.randn(latents.shape, generator=self._generator)
+        noise = amount * torch.randn(latents.shape, generator=self._generator)
+        return noise.to(self._device)
 
 
 def colour_axes(pictures: Pictures) -> tuple[Tensor, Tensor]:
@@ -156,12 +159,13 @@ def as_tensor(pictures: NDArray[np.uint8]) -> Tensor:
 
 
 @torch.no_grad()
-def encode(vae: AutoencoderTiny, pictures: Pictures, batch: int = 16) -> Tensor:
+def encode(vae: AutoencoderTiny, pictures: Pictures, batch: int = 4) -> Tensor:
     """Return the raw latents of all pictures as float16 [n, channels, height/8, width/8]."""
+    device = next(vae.parameters()).device
     parts = [
         vae.encoder(
-            as_tensor(pictures[begin : begin + batch]).to(memory_format=torch.channels_last)
-        ).to(torch.float16)
+            as_tensor(pictures[begin : begin + batch]).to(device, memory_format=torch.channels_last)
+        ).to("cpu", torch.float16)
         for begin in range(0, len(pictures), batch)
     ]
     return torch.cat(parts).contiguous()
@@ -170,8 +174,9 @@ def encode(vae: AutoencoderTiny, pictures: Pictures, batch: int = 16) -> Tensor:
 @torch.no_grad()
 def rebuild(vae: AutoencoderTiny, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return pictures as they come back from the latents, uint8 [n, height, width, 3]."""
-    rebuilt = vae.decoder(vae.encoder(as_tensor(pictures)))
-    shown = rebuilt.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    device = next(vae.parameters()).device
+    rebuilt = vae.decoder(vae.encoder(as_tensor(pictures).to(device)))
+    shown = rebuilt.add(1.0).mul(127.5).round().clamp(0, 255).to("cpu", torch.uint8)
     result: NDArray[np.uint8] = shown.permute(0, 2, 3, 1).numpy()
     return result
 
