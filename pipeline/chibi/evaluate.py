@@ -5,6 +5,7 @@ chooses among its pictures.
 """
 
 import json
+import math
 import random
 import sys
 from collections.abc import Sequence
@@ -15,13 +16,18 @@ import click
 import msgspec
 import numpy as np
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import (
+    EulerDiscreteScheduler,
+    StableDiffusionPipeline,
+    UniPCMultistepScheduler,
+)
 from PIL import Image
 
 from pipeline.chibi import dataset, judge
 from pipeline.chibi.captions import canonical
 from pipeline.chibi.pace import report
 from pipeline.chibi.scene import Scene, sample
+from pipeline.core.manifest import parse_size
 
 FOLDER: Final = Path(__file__).with_name("model")
 GOALS: Final = {
@@ -36,6 +42,13 @@ GOALS: Final = {
     "two figures": 0.85,
 }
 """Share of pictures that should show what was asked for, by attribute."""
+
+SAMPLERS: Final = {"euler": EulerDiscreteScheduler, "uni_pc": UniPCMultistepScheduler}
+"""Others than the model's own, DPM++ 2M with Karras sigmas."""
+
+COLUMNS: Final = 8
+SHOWN: Final = 32
+"""Pictures on the wall."""
 
 TWO: Final = ("two: first_", "two: second_")
 BATCH: Final = 8
@@ -61,9 +74,18 @@ def held_out(count: int, seed: int) -> list[Scene]:
 
 
 def draw(
-    pipeline: StableDiffusionPipeline, scenes: Sequence[Scene], *, steps: int, guidance: float
+    pipeline: StableDiffusionPipeline,
+    scenes: Sequence[Scene],
+    *,
+    steps: int,
+    guidance: float,
+    size: tuple[int, int] | None = None,
 ) -> dataset.Pictures:
-    """Return the pictures the model draws for the full captions of `scenes`, seeds 0, 1, ..."""
+    """Return the pictures the model draws for the full captions of `scenes`, seeds 0, 1, ...
+
+    `size` is width and height, by default the model's own.
+    """
+    width, height = size or (None, None)
     drawn: list[Image.Image] = []
     for begin in range(0, len(scenes), BATCH):
         some = scenes[begin : begin + BATCH]
@@ -71,11 +93,24 @@ def draw(
             [canonical(scene) for scene in some],
             num_inference_steps=steps,
             guidance_scale=guidance,
+            width=width,
+            height=height,
             generator=[torch.Generator().manual_seed(begin + n) for n in range(len(some))],
         ).images
         if begin // BATCH % 5 == 0:
             report(f"drawn {len(drawn)} of {len(scenes)} pictures")
     return np.stack([np.asarray(picture) for picture in drawn])
+
+
+def wall(drawn: dataset.Pictures, columns: int) -> Image.Image:
+    """Return the pictures side by side, `columns` in a row."""
+    height, width = drawn.shape[1:3]
+    rows = math.ceil(len(drawn) / columns)
+    sheet = Image.new("RGB", (columns * width, rows * height), "white")
+    for number, picture in enumerate(drawn):
+        row, column = divmod(number, columns)
+        sheet.paste(Image.fromarray(picture), (column * width, row * height))
+    return sheet
 
 
 def rows(pairs: Sequence[tuple[Scene, judge.Answers]], painted: dict[str, float]) -> list[Row]:
@@ -128,7 +163,9 @@ def table(lines: Sequence[Row]) -> str:
 @click.option("--judge", "judge_file", type=click.Path(path_type=Path), default=judge.SHIPPED)
 @click.option("--steps", default=15, show_default=True)
 @click.option("--guidance", default=5.0, show_default=True)
-@click.option("--threads", default=2, show_default=True)
+@click.option("--size", help="Width x height, such as 192x288.  [the model's own]")
+@click.option("--sampler", type=click.Choice(["dpmpp_2m", *SAMPLERS]), default="dpmpp_2m")
+@click.option("--sheet", type=click.Path(path_type=Path), help="Write a wall of the first ones.")
 def main(
     *,
     pictures: int,
@@ -138,15 +175,22 @@ def main(
     judge_file: Path,
     steps: int,
     guidance: float,
-    threads: int,
+    size: str | None,
+    sampler: str,
+    sheet: Path | None,
 ) -> None:
     """Draw pictures of random scenes and print how many show what was asked for."""
-    torch.set_num_threads(threads)
     knows, painted = judge.read(judge_file)
     scenes = held_out(pictures, seed)
     pipeline = StableDiffusionPipeline.from_pretrained(str(model))
     pipeline.set_progress_bar_config(disable=True)
-    drawn = draw(pipeline, scenes, steps=steps, guidance=guidance)
+    if sampler in SAMPLERS:
+        kind = SAMPLERS[sampler]
+        pipeline.scheduler = kind.from_config(pipeline.scheduler.config, use_karras_sigmas=False)
+    shape = parse_size(size) if size else None
+    drawn = draw(pipeline, scenes, steps=steps, guidance=guidance, size=shape)
+    if sheet is not None:
+        wall(drawn[:SHOWN], COLUMNS).save(sheet, optimize=True)
     found = rows(list(zip(scenes, knows.answers(drawn), strict=True)), painted)
     if as_json:
         click.echo(json.dumps([msgspec.to_builtins(row) for row in found]), file=sys.stdout)

@@ -144,7 +144,13 @@ class JudgeTrainer:
 
 
 def seen(pictures: dataset.Pictures) -> Tensor:
-    """Return uint8 pictures [n, height, width, 3] as the judge sees them."""
+    """Return uint8 pictures [n, height, width, 3] as the judge sees them.
+
+    Of a landscape or portrait it sees the largest square: the middle, and of a portrait the top.
+    """
+    height, width = pictures.shape[1:3]
+    side, left = min(height, width), max(width - height, 0) // 2
+    pictures = pictures[:, :side, left : left + side]
     return functional.interpolate(as_tensor(pictures), (SEEN, SEEN), mode="area")
 
 
