@@ -79,6 +79,11 @@ def told(event: e.Event) -> Told:
             return _told("paused", "the queue", event.reason)
         case e.QueueResumed():
             return _told("resumed", "the queue")
+        case e.CommandAnswered(refused=True):
+            more = [event.hint] if event.hint else []
+            return _told("refused", event.answer, *more, tone="bad")
+        case e.CommandAnswered():
+            return _told("answered", event.answer, tone="quiet")
         case _:
             return _of_job(event)
 
@@ -90,6 +95,8 @@ _OfJob = (
     | e.ImageRendered
     | e.ImageReused
     | e.ImageShelved
+    | e.ImageRestored
+    | e.TakeRestored
     | e.RenderFailed
     | e.WorkerLost
     | e.JobQuarantined
@@ -126,6 +133,10 @@ def _of_job(event: _OfJob) -> Told:
             return _told("reused", event.file, f"same as {event.source}", tone="good")
         case e.ImageShelved():
             return _told("kept", event.file, f"take {event.take} of {event.job}", tone="quiet")
+        case e.ImageRestored():
+            return _told("back", event.file, f"take {event.take} of {event.job}", tone="quiet")
+        case e.TakeRestored():
+            return _told("restored", event.job, f"take {event.take}")
         case e.RenderFailed():
             kind = "out of memory: " if event.kind == "out_of_memory" else ""
             return _told("failed", _cell(event), kind + event.error, tone="bad")

@@ -5,7 +5,7 @@ Never reads a file and never looks at another manifest.
 """
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -60,6 +60,10 @@ class Project(
     description: Text = ""
     style: Name | None = None
     defaults: Defaults = Defaults()
+    rerender: Annotated[
+        Literal["ask", "always"],
+        Meta(description="Whether its stale pictures are drawn again unasked"),
+    ] = "ask"
     metadata: dict[str, Any] = {}
 
 
@@ -105,6 +109,9 @@ class Job(
     schedule: Schedule | None = None
     priority: Priority = 0
     hold: bool = False
+    force: Annotated[
+        bool, Meta(description="Drawn although the same picture was drawn before")
+    ] = False
 
 
 Manifest = Project | Character | Job

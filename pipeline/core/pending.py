@@ -87,7 +87,8 @@ def _beside(job: JobState, index: int) -> tuple[Take, Image] | None:
 
 def strays(job: JobState) -> list[tuple[Take, Image]]:
     """Pictures of older takes that still stand beside the manifest, though the finished newest
-    take has no picture of that number: they belong on the shelf."""
+    take has no picture of that number, or is an older one that was restored: they belong on the
+    shelf."""
     if not job.takes or job.takes[-1].owed or job.takes[-1].failed:
         return []
     last = job.takes[-1]
@@ -96,7 +97,9 @@ def strays(job: JobState) -> list[tuple[Take, Image]]:
         (take, image)
         for take in job.takes[:-1]
         for image in take.images.values()
-        if image.index > len(last.cells) and image.file not in kept and not on_shelf(image.file)
+        if (last.restored or image.index > len(last.cells))
+        and image.file not in kept
+        and not on_shelf(image.file)
     ]
 
 
@@ -114,7 +117,10 @@ def leftovers(job: JobState) -> list[tuple[str, str]]:
 
 
 def reusable(state: State, task: Task) -> Drawn | None:
-    """A picture of the same digest and seed that was drawn before, wherever it stands."""
+    """A picture of the same digest and seed that was drawn before, wherever it stands; none for a
+    take that is to be drawn anew."""
+    if any(take.anew for take in state.jobs[task.job].takes if take.number == task.take):
+        return None
     return state.drawn.get(f"{task.digest}:{task.seed}")
 
 

@@ -39,7 +39,7 @@ def waits_for(state: State, job: JobState) -> Waiting | None:
 
 def stale(state: State, job: JobState) -> bool:
     """Whether the job's pictures show what its manifests no longer say."""
-    if job.withdrawn or not job.takes or not job.takes[-1].images:
+    if job.withdrawn or not job.takes or not job.takes[-1].images or job.takes[-1].restored:
         return False
     outcome = resolve(state, job)
     return isinstance(outcome, Compiled) and outcome.shows != job.takes[-1].shows
