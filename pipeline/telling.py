@@ -88,6 +88,16 @@ def told(event: e.Event) -> Told:
             return _of_job(event)
 
 
+_Steering = (
+    e.JobQuarantined
+    | e.JobHeld
+    | e.JobReleased
+    | e.JobReprioritised
+    | e.JobCancelled
+    | e.JobRetried
+    | e.TakeRestored
+)
+
 _OfJob = (
     e.RenderRequested
     | e.RenderWithdrawn
@@ -96,15 +106,9 @@ _OfJob = (
     | e.ImageReused
     | e.ImageShelved
     | e.ImageRestored
-    | e.TakeRestored
     | e.RenderFailed
     | e.WorkerLost
-    | e.JobQuarantined
-    | e.JobHeld
-    | e.JobReleased
-    | e.JobReprioritised
-    | e.JobCancelled
-    | e.JobRetried
+    | _Steering
 )
 
 _DECLARING: dict[type, tuple[str, str]] = {
@@ -135,8 +139,6 @@ def _of_job(event: _OfJob) -> Told:
             return _told("kept", event.file, f"take {event.take} of {event.job}", tone="quiet")
         case e.ImageRestored():
             return _told("back", event.file, f"take {event.take} of {event.job}", tone="quiet")
-        case e.TakeRestored():
-            return _told("restored", event.job, f"take {event.take}")
         case e.RenderFailed():
             kind = "out of memory: " if event.kind == "out_of_memory" else ""
             return _told("failed", _cell(event), kind + event.error, tone="bad")
@@ -144,6 +146,12 @@ def _of_job(event: _OfJob) -> Told:
             while_at = "" if event.job is None else f"while drawing {event.job}"
             more = [text for text in (event.cause, event.detail, while_at) if text]
             return _told("lost", event.worker, *more, tone="bad")
+        case _:
+            return _of_steering(event)
+
+
+def _of_steering(event: _Steering) -> Told:
+    match event:
         case e.JobQuarantined():
             return _told("quarantined", event.job, event.reason, tone="bad")
         case e.JobReprioritised():
@@ -156,6 +164,8 @@ def _of_job(event: _OfJob) -> Told:
             return _told("cancelled", event.job)
         case e.JobRetried():
             return _told("retried", event.job)
+        case e.TakeRestored():
+            return _told("restored", event.job, f"take {event.take}")
         case _:
             assert_never(event)
 

@@ -8,11 +8,11 @@ from typing import assert_never
 from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.declare import file_gone, file_seen
-from pipeline.core.obey import obey, refuse, restored
+from pipeline.core.obey import obey, refuse
 from pipeline.core.pending import asks_for, owner, wanted
 from pipeline.core.resolve import Waiting, resolve
 from pipeline.core.resolved import Task
-from pipeline.core.state import JobState, State, spec_that_draws
+from pipeline.core.state import JobState, State, Take, spec_that_draws
 from pipeline.core.targets import Refusal
 
 BLAMED_DEATHS = 2
@@ -53,8 +53,6 @@ def decide(state: State, seen: o.FileSeen | o.FileGone | o.Report | o.Order) -> 
             return _lost(state, seen)
         case o.Commanded(command=name, said=command):
             return obey(state, name, command)
-        case o.Restored():
-            return restored(state, seen)
         case o.Garbled(command=name, error=error):
             return [] if name in state.answered else [refuse(name, Refusal(message=error))]
         case o.WorkerWarm() | o.Stepped() | o.Stopped() | o.Broken():
@@ -83,9 +81,9 @@ def request(state: State, job: JobState) -> list[e.Event]:
     # The rest of a take cannot be drawn with another model than its begin.
     outlived = last is not None and bool(last.owed) and last.model != state.model_sha256
     forced = last is not None and job.spec.force and not last.anew
-    if last is not None and not (edited or outlived or forced) and (same or last.begun):
-        if same or last.restored or not _redraws_by_itself(state, job):
-            return []
+    asked = edited or outlived or forced
+    if last is not None and not asked and (same or (last.begun and _stays(state, job, last))):
+        return []
     again = last is not None and (same or not last.begun) and not (forced and last.begun)
     return [
         e.RenderRequested(
@@ -98,9 +96,10 @@ def request(state: State, job: JobState) -> list[e.Event]:
     ]
 
 
-def _redraws_by_itself(state: State, job: JobState) -> bool:
+def _stays(state: State, job: JobState, take: Take) -> bool:
+    """Whether a take that has become stale stays so, until somebody asks for another."""
     project = state.projects.get(job.project) if job.project is not None else None
-    return project is not None and project.spec.rerender == "always"
+    return take.restored or project is None or project.spec.rerender == "ask"
 
 
 def reused(state: State, task: Task, file: str, sha256: str, *, shelved: bool) -> list[e.Event]:

@@ -109,9 +109,9 @@ class Job(
     schedule: Schedule | None = None
     priority: Priority = 0
     hold: bool = False
-    force: Annotated[
-        bool, Meta(description="Drawn although the same picture was drawn before")
-    ] = False
+    force: Annotated[bool, Meta(description="Drawn although the same picture was drawn before")] = (
+        False
+    )
 
 
 Manifest = Project | Character | Job

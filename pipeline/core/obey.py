@@ -1,4 +1,4 @@
-"""What a command makes of the state: the events that follow from it, and the answer to whoever gave it.
+"""What a command makes of the state: the events that follow, and the answer to whoever gave it.
 
 Pure. Every command is answered, by the last of its events; one that was answered already makes
 none, so that a command whose file outlived a crash is not obeyed twice.
@@ -103,9 +103,7 @@ def restored(state: State, seen: o.Restored) -> list[e.Event]:
                     job=job.key, take=held[0].number, index=held[1].index, file=one.shelf
                 )
             )
-        events.append(
-            e.ImageRestored(job=job.key, take=seen.take, index=one.index, file=one.file)
-        )
+        events.append(e.ImageRestored(job=job.key, take=seen.take, index=one.index, file=one.file))
     if seen.error is not None:
         why = Refusal(message=seen.error, hint=seen.hint)
         return [*events, refuse(seen.command, why)]

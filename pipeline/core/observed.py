@@ -143,7 +143,7 @@ class Restored(Observation, frozen=True):
     hint: str = ""
 
 
-Order = Commanded | Restored | Garbled
+Order = Commanded | Garbled
 
 
 class WorkerLive(Struct, frozen=True, kw_only=True):

@@ -36,7 +36,7 @@ def pending(state: State, busy: set[str], most: int) -> list[Task]:
     for job in queue(state):
         take = job.takes[-1]
         for index in take.owed:
-            task = _task(job, take, index)
+            task = task_of(job, take, index)
             if busy.isdisjoint(claims(task)):
                 tasks.append(task)
                 if len(tasks) == most:
@@ -124,7 +124,8 @@ def reusable(state: State, task: Task) -> Drawn | None:
     return state.drawn.get(f"{task.digest}:{task.seed}")
 
 
-def _task(job: JobState, take: Take, index: int) -> Task:
+def task_of(job: JobState, take: Take, index: int) -> Task:
+    """A picture of a take as a task: it belongs where the newest one of its number stands."""
     held = _beside(job, index)
     cell = take.cells[index - 1]
     file = held[1].file if held else picture_file(job.key, index)
