@@ -146,7 +146,7 @@ def _nearest(name: str, known: list[str]) -> list[str]:
         return ends[:3]
     by_word = {key.rpartition("/")[2].casefold(): key for key in known[:MOST_COMPARED]}
     by_word |= {key.casefold(): key for key in known[:MOST_COMPARED]}
-    close = get_close_matches(name.casefold(), by_word, n=3, cutoff=0.6)
+    close = get_close_matches(name.casefold(), by_word, n=3, cutoff=0.7)
     return list(dict.fromkeys(by_word[word] for word in close))
 
 
