@@ -12,20 +12,20 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from pipeline import pictures
+from pipeline import pictures, shelf
 from pipeline.audience import Audience
 from pipeline.complaints import Complaints
 from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.decide import decide, request, reused
-from pipeline.core.keys import shelf_file
-from pipeline.core.pending import claims, leftovers, pending, queue, reusable, strays, wanted
+from pipeline.core.pending import claims, pending, queue, reusable, wanted
 from pipeline.core.resolved import Task
 from pipeline.core.state import State
 from pipeline.core.status import status
 from pipeline.errors import AnimeError
 from pipeline.journal import Journal, JournalFull
 from pipeline.ledger import Ledger
+from pipeline.orders import Orders
 from pipeline.parts import Inbox, Pool
 from pipeline.sight import Sight
 
@@ -70,6 +70,7 @@ class Runner:
         self._complaints = Complaints(root)
         self._opening, self._once, self._grace = list(opening), once, grace
         self._sight = Sight(root, inbox)
+        self._orders = Orders(root)
         self._touched: set[str] = set()
         self._painted = {key for key, job in state.jobs.items() if len(job.takes) > 1}
         self._busy: dict[str, Task] = {}
@@ -124,6 +125,7 @@ class Runner:
                 self._ledger.fold(decide(self.state, look))
             self._commit()
         self._follow()
+        self._obey()
         self._halt_unwanted()
         self._dispatch()
         self._tidy()
@@ -184,6 +186,24 @@ class Runner:
             self._complaints.refresh(self.state, self._touched)
             self._touched = set()
 
+    def _obey(self) -> None:
+        """Do what was commanded; a command's file goes once its answer is on the disk.
+
+        Not before everything has been looked at: a command may speak of what arrived with it.
+        """
+        if self._inbox.lost or not self._sight.complete:
+            return
+        for look in self._orders.look():
+            self._record(decide(self.state, look))
+            if isinstance(look, o.Commanded) and look.command not in self.state.answered:
+                self._painted |= shelf.restore(self._root, self.state, look, self._record)
+            self._orders.done(look)
+            self._follow()
+
+    def _record(self, events: Sequence[e.Event]) -> None:
+        self._ledger.fold(events)
+        self._commit()
+
     def _commit(self) -> None:
         """Make durable what was decided, waiting for room where there is none.
 
@@ -240,9 +260,7 @@ class Runner:
         except (pictures.PictureError, OSError) as error:
             log.info("%s is drawn again: %s", task.id, error)
             return False
-        events = reused(self.state, task, placed.file, placed.sha256, shelved=placed.shelved)
-        self._ledger.fold(events)
-        self._commit()
+        self._record(reused(self.state, task, placed.file, placed.sha256, shelved=placed.shelved))
         self._painted.add(task.job)
         return True
 
@@ -252,17 +270,8 @@ class Runner:
             return
         painted, self._painted = sorted(self._painted), set()
         for key in painted:
-            for take, image in strays(self.state.jobs[key]):
-                shelf = shelf_file(key, take.number, image.index)
-                if pictures.shelve(self._root, image.file, image.sha256, shelf):
-                    shelved = e.ImageShelved(
-                        job=key, take=take.number, index=image.index, file=shelf
-                    )
-                    self._ledger.fold([shelved])
-                    self._commit()
-                    pictures.remove(self._root, image.file, image.sha256)
-            for file, sha256 in leftovers(self.state.jobs[key]):
-                pictures.remove(self._root, file, sha256)
+            shelf.tidy(self._root, self.state.jobs[key], self._record)
+            shelf.sweep(self._root, self.state.jobs[key])
 
     def _tell(self) -> None:
         """Tell of the moment where it differs; steps are ticks and do not count."""

@@ -88,9 +88,24 @@ def told(event: e.Event) -> Told:
             return _told("paused", "the queue", event.reason)
         case e.QueueResumed():
             return _told("resumed", "the queue")
+        case e.CommandAnswered(refused=True):
+            more = [event.hint] if event.hint else []
+            return _told("refused", event.answer, *more, tone="bad")
+        case e.CommandAnswered():
+            return _told("answered", event.answer, tone="quiet")
         case _:
             return _of_job(event)
 
+
+_Steering = (
+    e.JobQuarantined
+    | e.JobHeld
+    | e.JobReleased
+    | e.JobReprioritised
+    | e.JobCancelled
+    | e.JobRetried
+    | e.TakeRestored
+)
 
 _OfJob = (
     e.RenderRequested
@@ -99,14 +114,10 @@ _OfJob = (
     | e.ImageRendered
     | e.ImageReused
     | e.ImageShelved
+    | e.ImageRestored
     | e.RenderFailed
     | e.WorkerLost
-    | e.JobQuarantined
-    | e.JobHeld
-    | e.JobReleased
-    | e.JobReprioritised
-    | e.JobCancelled
-    | e.JobRetried
+    | _Steering
 )
 
 _DECLARING: dict[type, tuple[str, str]] = {
@@ -135,6 +146,8 @@ def _of_job(event: _OfJob) -> Told:
             return _told("reused", event.file, f"same as {event.source}", tone="good")
         case e.ImageShelved():
             return _told("kept", event.file, f"take {event.take} of {event.job}", tone="quiet")
+        case e.ImageRestored():
+            return _told("back", event.file, f"take {event.take} of {event.job}", tone="quiet")
         case e.RenderFailed():
             kind = "out of memory: " if event.kind == "out_of_memory" else ""
             return _told("failed", _cell(event), kind + event.error, tone="bad")
@@ -142,6 +155,12 @@ def _of_job(event: _OfJob) -> Told:
             while_at = "" if event.job is None else f"while drawing {event.job}"
             more = [text for text in (event.cause, event.detail, while_at) if text]
             return _told("lost", event.worker, *more, tone="bad")
+        case _:
+            return _of_steering(event)
+
+
+def _of_steering(event: _Steering) -> Told:
+    match event:
         case e.JobQuarantined():
             return _told("quarantined", event.job, event.reason, tone="bad")
         case e.JobReprioritised():
@@ -154,6 +173,8 @@ def _of_job(event: _OfJob) -> Told:
             return _told("cancelled", event.job)
         case e.JobRetried():
             return _told("retried", event.job)
+        case e.TakeRestored():
+            return _told("restored", event.job, f"take {event.take}")
         case _:
             assert_never(event)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from pipeline.core import events as e
 from pipeline.core import observed as o
+from pipeline.core.commands import Command
 from pipeline.core.decide import decide, request
 from pipeline.core.evolve import evolve
 from pipeline.core.manifest import Project
@@ -44,6 +45,7 @@ class Production:
         self.events: list[e.Event] = []
         self._files: dict[str, o.FileSeen] = {}
         self._told = 0
+        self._given = 0
         self.record(e.RunnerStarted(version="0", model=MODEL, workers=3, device="cpu", pid=1))
 
     def record(self, *events: e.Event) -> None:
@@ -51,10 +53,10 @@ class Production:
             self.events.append(event)
             evolve(self.state, self.state.seq + 1, f"at-{self.state.seq + 1}", event)
 
-    def observe(self, *looks: o.FileSeen | o.FileGone | o.Report) -> list[e.Event]:
+    def observe(self, *looks: o.FileSeen | o.FileGone | o.Report | o.Order) -> list[e.Event]:
         """Decide and fold until nothing more follows; all the events that came of it."""
         before = len(self.events)
-        room = list(looks)
+        room: list[o.FileSeen | o.FileGone | o.Report | o.Order] = list(looks)
         jobs: set[str] = set()
         while room or self._told < len(self.events):
             for look in room:
@@ -83,6 +85,13 @@ class Production:
         self._files.update((look.file, look) for look in looks)
         looks.sort(key=lambda look: not any(isinstance(m, Project) for m in look.manifests))
         self.observe(*looks)
+
+    def command(self, said: Command) -> e.CommandAnswered:
+        """Obey a command; the answer, which is the last event of its own."""
+        self._given += 1
+        made = self.observe(o.Commanded(command=f"command-{self._given}", said=said))
+        (answer,) = [event for event in made if isinstance(event, e.CommandAnswered)]
+        return answer
 
     def job(self, key: str) -> JobState:
         return self.state.jobs[key]

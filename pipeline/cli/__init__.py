@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from pipeline import __version__
-from pipeline.cli import ask, look, make, run
+from pipeline.cli import ask, look, make, run, steer, takes
 from pipeline.errors import AnimeError
 
 INTERRUPTED = 130
@@ -47,6 +47,8 @@ def anime() -> None:
 for _command in (
     run.demo, make.init, make.new, look.check, ask.plan, run.run, look.status, ask.show,
     look.log, look.schema,
+    steer.hold, steer.release, steer.cancel, steer.retry, steer.priority, steer.pause, steer.resume,
+    takes.takes, takes.restore, takes.render,
 ):  # fmt: skip
     anime.add_command(_command)
 

@@ -24,8 +24,9 @@ _ORDER: tuple[Status, ...] = (
 )  # fmt: skip
 
 _AGAIN: dict[Status, str] = {
-    "failed": "change its manifest, or take it away, wait a second, and put it back",
-    "quarantined": "change its manifest",
+    "failed": "anime retry JOB, or change its manifest",
+    "quarantined": "anime retry JOB, or change its manifest",
+    "cancelled": "anime retry JOB, or change its manifest",
 }
 """The way out of a status that a job does not leave by itself."""
 

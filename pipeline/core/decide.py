@@ -9,10 +9,12 @@ from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.declare import file_gone, file_seen
 from pipeline.core.missing import Waiting
+from pipeline.core.obey import obey, refuse
 from pipeline.core.pending import asks_for, owner, wanted
 from pipeline.core.resolve import resolve
 from pipeline.core.resolved import Task
-from pipeline.core.state import JobState, State, spec_that_draws
+from pipeline.core.state import JobState, State, Take, spec_that_draws
+from pipeline.core.targets import Refusal
 
 BLAMED_DEATHS = 2
 """So many workers brought down by a job quarantine it."""
@@ -20,7 +22,7 @@ UNEXPLAINED_DEATHS = 5
 """So many deaths in a row that nothing explains, on one picture, do so too."""
 
 
-def decide(state: State, seen: o.FileSeen | o.FileGone | o.Report) -> list[e.Event]:
+def decide(state: State, seen: o.FileSeen | o.FileGone | o.Report | o.Order) -> list[e.Event]:
     """The events that follow from one observation, in order."""
     match seen:
         case o.FileSeen():
@@ -37,7 +39,7 @@ def decide(state: State, seen: o.FileSeen | o.FileGone | o.Report) -> list[e.Eve
             if not wanted(state, task):
                 return []
             paused = (
-                [e.QueuePaused(reason=f"{seen.error}; make room, then restart", by="disk")]
+                [e.QueuePaused(reason=f"{seen.error}; make room, then: anime resume", by="disk")]
                 if seen.kind == "disk_full" and state.paused is None
                 else []
             )
@@ -50,6 +52,10 @@ def decide(state: State, seen: o.FileSeen | o.FileGone | o.Report) -> list[e.Eve
             ]  # fmt: skip
         case o.Lost():
             return _lost(state, seen)
+        case o.Commanded(command=name, said=command):
+            return obey(state, name, command)
+        case o.Garbled(command=name, error=error):
+            return [] if name in state.answered else [refuse(name, Refusal(message=error))]
         case o.WorkerWarm() | o.Stepped() | o.Stopped() | o.Broken():
             return []
         case _:
@@ -60,7 +66,8 @@ def request(state: State, job: JobState) -> list[e.Event]:
     """The take that a job needs now, if it needs another than it has.
 
     An edit of the job makes a new take. A change of its bible, style or project reaches a take
-    that has not begun; one that has is stale, and the user decides.
+    that has not begun; one that has is stale, and the user decides, or its project has decided
+    that it is drawn again. `force` has what was drawn drawn once more.
     """
     if job.withdrawn or job.cancelled:
         return []
@@ -74,18 +81,27 @@ def request(state: State, job: JobState) -> list[e.Event]:
     edited = last is None or spec_that_draws(last.spec) != spec_that_draws(job.spec)
     # The rest of a take cannot be drawn with another model than its begin.
     outlived = last is not None and bool(last.owed) and last.model != state.model_sha256
-    if last is not None and not edited and not outlived and (same or last.begun):
+    forced = last is not None and job.spec.force and not last.anew
+    asked = edited or outlived or forced
+    if last is not None and not asked and (same or (last.begun and _stays(state, job, last))):
         return []
-    again = last is not None and (same or not last.begun)
+    again = last is not None and (same or not last.begun) and not (forced and last.begun)
     return [
         e.RenderRequested(
             job=job.key,
-            take=1 if last is None else last.number + (not again),
-            reason="submitted" if last is None else "edited" if edited else "changed",
+            take=last.number if last is not None and again else job.next_take,
+            reason="submitted" if last is None else "edited" if edited or forced else "changed",
             cells=outcome.cells,
             inputs=outcome.inputs,
+            anew=job.spec.force or (last is not None and again and last.anew),
         )
     ]
+
+
+def _stays(state: State, job: JobState, take: Take) -> bool:
+    """Whether a take that has become stale stays so, until somebody asks for another."""
+    project = state.projects.get(job.project) if job.project is not None else None
+    return take.restored or project is None or project.spec.rerender == "ask"
 
 
 def reused(state: State, task: Task, file: str, sha256: str, *, shelved: bool) -> list[e.Event]:

@@ -102,7 +102,8 @@ class RenderRequested(Fact, frozen=True, kw_only=True, tag="render_requested"):
     """A take: everything needed to draw it, and why. Said again for the same take until it began.
 
     `cells` has one for each picture, in the order of their numbers; `inputs` what they were
-    compiled from, by name, as `pipeline.core.inputs` has it.
+    compiled from, by name, as `pipeline.core.inputs` has it. `anew` has them drawn although the
+    same pictures were drawn before.
     """
 
     job: str
@@ -110,6 +111,7 @@ class RenderRequested(Fact, frozen=True, kw_only=True, tag="render_requested"):
     reason: Literal["submitted", "edited", "changed", "asked"]
     cells: tuple[Cell, ...]
     inputs: dict[str, str] = {}
+    anew: bool = False
 
 
 class RenderWithdrawn(Fact, frozen=True, kw_only=True, tag="render_withdrawn"):
@@ -159,6 +161,23 @@ class ImageShelved(Fact, frozen=True, kw_only=True, tag="image_shelved"):
     take: int
     index: int
     file: str
+
+
+class ImageRestored(Fact, frozen=True, kw_only=True, tag="image_restored"):
+    """A picture of an older take now stands beside the manifest again, at `file`."""
+
+    job: str
+    take: int
+    index: int
+    file: str
+
+
+class TakeRestored(Fact, frozen=True, kw_only=True, tag="take_restored"):
+    """All pictures of an older take stand beside the manifest; it is the current one until the job
+    is edited, or drawn again because somebody asks for that."""
+
+    job: str
+    take: int
 
 
 class RenderFailed(Fact, frozen=True, kw_only=True, tag="render_failed"):
@@ -221,6 +240,16 @@ class QueueResumed(Fact, frozen=True, kw_only=True, tag="queue_resumed"):
     pass
 
 
+class CommandAnswered(Fact, frozen=True, kw_only=True, tag="command_answered"):
+    """A command was obeyed or `refused`: the last event of those that it made, in one batch with
+    them. `command` is its file's name without the suffix, by which it is known to be done."""
+
+    command: str
+    answer: str
+    hint: str = ""
+    refused: bool = False
+
+
 Event = (
     RunnerStarted
     | ProjectDeclared
@@ -241,6 +270,8 @@ Event = (
     | ImageRendered
     | ImageReused
     | ImageShelved
+    | ImageRestored
+    | TakeRestored
     | RenderFailed
     | WorkerLost
     | JobQuarantined
@@ -251,6 +282,7 @@ Event = (
     | JobRetried
     | QueuePaused
     | QueueResumed
+    | CommandAnswered
 )
 
 VERSION = 2

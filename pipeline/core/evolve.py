@@ -14,6 +14,11 @@ from pipeline.core.keys import PROJECT_FILES, folder_of
 from pipeline.core.state import CharacterState, JobState, ProjectState, State
 from pipeline.core.takes import at_rest, change_job, draw, draws_alike, in_last_take, keep
 
+ANSWERED = 1000
+"""So many commands are remembered as answered. A command's file goes as soon as its answer is on
+the disk, so that a crash can leave one behind; all others here are for files that nobody could
+remove."""
+
 
 def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
     """Fold one recorded event into the state."""
@@ -45,6 +50,8 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             | e.ImageRendered()
             | e.ImageReused()
             | e.ImageShelved()
+            | e.ImageRestored()
+            | e.TakeRestored()
             | e.RenderFailed()
             | e.WorkerLost()
         ):
@@ -70,6 +77,10 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             state.paused, state.paused_by = event.reason, event.by
         case e.QueueResumed():
             state.paused = state.paused_by = None
+        case e.CommandAnswered(command=name):
+            state.answered[name] = None
+            while len(state.answered) > ANSWERED:
+                del state.answered[next(iter(state.answered))]
         case _:
             assert_never(event)
 

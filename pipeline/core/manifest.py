@@ -89,6 +89,10 @@ class Project(
     style: Styles | None = None
     styles: Annotated[dict[Name, Preset], Meta(max_length=200)] = {}
     defaults: Defaults = Defaults()
+    rerender: Annotated[
+        Literal["ask", "always"],
+        Meta(description="Whether its stale pictures are drawn again unasked"),
+    ] = "ask"
     metadata: dict[str, Any] = {}
 
 
@@ -155,6 +159,9 @@ class Job(
     schedule: Schedule | None = None
     priority: Priority = 0
     hold: bool = False
+    force: Annotated[bool, Meta(description="Drawn although the same picture was drawn before")] = (
+        False
+    )
 
     @property
     def everybody(self) -> tuple[str, ...]:

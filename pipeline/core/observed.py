@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from pipeline.core.commands import Command
 from pipeline.core.manifest import Manifest
 from pipeline.core.problem import Problem
 from pipeline.core.resolved import Made, Task
@@ -110,6 +111,43 @@ class Broken(Observation, frozen=True):
 
 
 Report = WorkerWarm | Began | Stepped | Painted | Failed | Stopped | Lost | Broken
+
+
+class Commanded(Observation, frozen=True):
+    """Somebody commands something; `command` is the name that the answer to it carries."""
+
+    command: str
+    said: Command
+
+
+class Garbled(Observation, frozen=True):
+    """What was given as a command is none."""
+
+    command: str
+    error: str
+
+
+class Replaced(Struct, frozen=True, kw_only=True):
+    """A picture that stands beside the manifest again, at `file`; `shelf` is where the one that
+    stood there went, if one did."""
+
+    index: int
+    file: str
+    shelf: str | None = None
+
+
+class Restored(Observation, frozen=True):
+    """Pictures of an older take were put back: all of them, or those before an `error`."""
+
+    command: str
+    job: str
+    take: int
+    placed: tuple[Replaced, ...]
+    error: str | None = None
+    hint: str = ""
+
+
+Order = Commanded | Garbled
 
 
 class WorkerLive(Struct, frozen=True, kw_only=True):

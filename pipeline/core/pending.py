@@ -36,7 +36,7 @@ def pending(state: State, busy: set[str], most: int) -> list[Task]:
     for job in queue(state):
         take = job.takes[-1]
         for index in take.owed:
-            task = _task(job, take, index)
+            task = task_of(job, take, index)
             if busy.isdisjoint(claims(task)):
                 tasks.append(task)
                 if len(tasks) == most:
@@ -87,7 +87,8 @@ def _beside(job: JobState, index: int) -> tuple[Take, Image] | None:
 
 def strays(job: JobState) -> list[tuple[Take, Image]]:
     """Pictures of older takes that still stand beside the manifest, though the finished newest
-    take has no picture of that number: they belong on the shelf."""
+    take has no picture of that number, or is an older one that was restored: they belong on the
+    shelf."""
     if not job.takes or job.takes[-1].owed or job.takes[-1].failed:
         return []
     last = job.takes[-1]
@@ -96,7 +97,9 @@ def strays(job: JobState) -> list[tuple[Take, Image]]:
         (take, image)
         for take in job.takes[:-1]
         for image in take.images.values()
-        if image.index > len(last.cells) and image.file not in kept and not on_shelf(image.file)
+        if (last.restored or image.index > len(last.cells))
+        and image.file not in kept
+        and not on_shelf(image.file)
     ]
 
 
@@ -114,11 +117,15 @@ def leftovers(job: JobState) -> list[tuple[str, str]]:
 
 
 def reusable(state: State, task: Task) -> Drawn | None:
-    """A picture of the same digest and seed that was drawn before, wherever it stands."""
+    """A picture of the same digest and seed that was drawn before, wherever it stands; none for a
+    take that is to be drawn anew."""
+    if any(take.anew for take in state.jobs[task.job].takes if take.number == task.take):
+        return None
     return state.drawn.get(f"{task.digest}:{task.seed}")
 
 
-def _task(job: JobState, take: Take, index: int) -> Task:
+def task_of(job: JobState, take: Take, index: int) -> Task:
+    """A picture of a take as a task: it belongs where the newest one of its number stands."""
     held = _beside(job, index)
     cell = take.cells[index - 1]
     file = held[1].file if held else picture_file(job.key, index)

@@ -105,7 +105,7 @@ def _owed(
     seen: set[tuple[str, int]] = set()
     for index in take.owed:
         shown = take.shows[index - 1]
-        drawn = state.drawn.get(f"{shown[0]}:{shown[1]}")
+        drawn = None if take.anew else state.drawn.get(f"{shown[0]}:{shown[1]}")
         if shown in seen or (drawn is not None and is_there(drawn)):
             copied += 1
         else:

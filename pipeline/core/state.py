@@ -46,7 +46,11 @@ class Image(Struct, frozen=True, kw_only=True):
 
 
 class Take(Struct, frozen=True, kw_only=True):
-    """One rendering of a job. `images`, `started` and `failed` are by index, from 1."""
+    """One rendering of a job. `images`, `started` and `failed` are by index, from 1.
+
+    `anew` is whether its pictures are drawn although the same were drawn before; `restored` whether
+    it was made the current one again, with the pictures that it has.
+    """
 
     number: int
     reason: str
@@ -57,6 +61,8 @@ class Take(Struct, frozen=True, kw_only=True):
     images: dict[int, Image] = {}
     started: dict[int, str] = {}
     failed: dict[int, str] = {}
+    anew: bool = False
+    restored: bool = False
 
     @property
     def begun(self) -> bool:
@@ -66,6 +72,8 @@ class Take(Struct, frozen=True, kw_only=True):
     @property
     def owed(self) -> tuple[int, ...]:
         """The indices of the pictures that are neither drawn nor failed."""
+        if self.restored:
+            return ()
         numbers = range(1, len(self.cells) + 1)
         return tuple(n for n in numbers if n not in self.images and n not in self.failed)
 
@@ -82,6 +90,8 @@ class Take(Struct, frozen=True, kw_only=True):
 
 class JobState(Struct, frozen=True, kw_only=True):
     """A job and all that became of it; `order` is the seq of its first submission.
+
+    The last of `takes` is the current one: the newest, or an older one that was restored.
 
     `held` and `priority` are what a command said, in force until the manifest's own field changes.
     `blamed` counts deaths of workers by its doing; `unexplained` counts, by picture, others in a
@@ -104,6 +114,11 @@ class JobState(Struct, frozen=True, kw_only=True):
     unexplained: dict[int, int] = {}
 
     @property
+    def next_take(self) -> int:
+        """The number of the take that comes after all there are."""
+        return max((take.number for take in self.takes), default=0) + 1
+
+    @property
     def on_hold(self) -> bool:
         return self.spec.hold if self.held is None else self.held
 
@@ -123,7 +138,7 @@ class Drawn(Struct, frozen=True, kw_only=True):
 class State(Struct, kw_only=True):
     """Everything the journal says. `files` has the keys each manifest file declares, as
     `(kind, key)`; `owed` the jobs with pictures owed; `styles` and `wildcards` what such files
-    hold; `drawn` is by `digest:seed`."""
+    hold; `drawn` is by `digest:seed`; `answered` the commands answered last."""
 
     seq: int = 0
     at: str = ""
@@ -143,6 +158,7 @@ class State(Struct, kw_only=True):
     wildcards: dict[str, tuple[str, ...]] = {}
     drawn: dict[str, Drawn] = {}
     seeds: dict[str, int] = {}
+    answered: dict[str, None] = {}
     finished: int = 0
 
     @property
@@ -153,4 +169,4 @@ class State(Struct, kw_only=True):
 
 def spec_that_draws(spec: Job) -> Job:
     """The part of a job that reaches the picture: without its names, place and handling."""
-    return replace(spec, name=None, project=None, priority=0, hold=False)
+    return replace(spec, name=None, project=None, priority=0, hold=False, force=False)

@@ -46,7 +46,7 @@ def stale(state: State, job: JobState) -> bool:
 
 def outdated(state: State, job: JobState) -> tuple[str, ...]:
     """Which inputs of a job's pictures have changed (`akira.appearance`); none unless stale."""
-    if job.withdrawn or not job.takes or not job.takes[-1].images:
+    if job.withdrawn or not job.takes or not job.takes[-1].images or job.takes[-1].restored:
         return ()
     outcome, last = resolve(state, job), job.takes[-1]
     if not isinstance(outcome, Compiled) or outcome.shows == last.shows:

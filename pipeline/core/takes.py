@@ -20,6 +20,8 @@ _Drawing: TypeAlias = (
     | e.ImageRendered
     | e.ImageReused
     | e.ImageShelved
+    | e.ImageRestored
+    | e.TakeRestored
     | e.RenderFailed
     | e.WorkerLost
 )
@@ -53,8 +55,10 @@ def draw(state: State, at: str, event: _Drawing) -> None:
                     at=at, source=event.source,
                 ),
             )  # fmt: skip
-        case e.ImageShelved():
-            _shelve(state, event)
+        case e.ImageShelved() | e.ImageRestored():
+            _move(state, event)
+        case e.TakeRestored(job=key, take=number):
+            _restore(state, key, number)
         case e.RenderFailed(job=key, index=index, kind="disk_full"):
             _in_take(
                 state, key, event.take,
@@ -88,14 +92,17 @@ def _request(state: State, at: str, event: e.RenderRequested) -> None:
     job = state.jobs[event.job]
     take = Take(
         number=event.take, reason=event.reason, at=at, spec=job.spec, cells=event.cells,
-        inputs=event.inputs,
+        inputs=event.inputs, anew=event.anew,
     )  # fmt: skip
     last = job.takes[-1] if job.takes else None
     if last is None or last.number != event.take:
         keep(state, replace(job, takes=(*job.takes, take)))
         return
     if last.shows == take.shows:
-        take = replace(last, spec=job.spec, cells=take.cells, inputs=take.inputs, failed={})
+        take = replace(
+            last, spec=job.spec, cells=take.cells, inputs=take.inputs, failed={}, anew=event.anew,
+            restored=False,
+        )  # fmt: skip
     keep(state, replace(job, takes=(*job.takes[:-1], take)))
 
 
@@ -119,13 +126,16 @@ def _finish(state: State, key: str, number: int, image: Image) -> None:
         change_job(state, key, unexplained=deaths)
 
 
-def _shelve(state: State, event: e.ImageShelved) -> None:
+def _move(state: State, event: e.ImageShelved | e.ImageRestored) -> None:
+    """A picture stands elsewhere now, for every take that has it."""
     job = state.jobs[event.job]
-    moved = next(take for take in job.takes if take.number == event.take).images[event.index].file
+    moved = next(take for take in job.takes if take.number == event.take).images[event.index]
     takes = []
     for take in job.takes:
         images = {
-            n: replace(image, file=event.file) if image.file == moved else image
+            n: replace(image, file=event.file)
+            if (image.file, image.sha256) == (moved.file, moved.sha256)
+            else image
             for n, image in take.images.items()
         }
         takes.append(replace(take, images=images))
@@ -134,6 +144,17 @@ def _shelve(state: State, event: e.ImageShelved) -> None:
                 digest = take.cells[image.index - 1].digest
                 state.drawn[f"{digest}:{image.seed}"] = Drawn(file=image.file, sha256=image.sha256)
     keep(state, replace(job, takes=tuple(takes)))
+
+
+def _restore(state: State, key: str, number: int) -> None:
+    """The take is the current one, and answers what the manifest says now; nothing stands against
+    it, since nothing of it is to be drawn."""
+    job = state.jobs[key]
+    take = next(take for take in job.takes if take.number == number)
+    others = tuple(other for other in map(at_rest, job.takes) if other.number != number)
+    take = replace(take, spec=job.spec, started={}, failed={}, restored=True)
+    job = replace(job, takes=(*others, take), cancelled=False, quarantined=None)
+    keep(state, job)
 
 
 def keep(state: State, job: JobState) -> None:

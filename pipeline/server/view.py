@@ -199,7 +199,7 @@ def job_view(state: State, job: JobState) -> JobView:
         key=job.key,
         file=job.file,
         project=job.project,
-        characters=job.spec.characters,
+        characters=job.spec.everybody,
         prompt=", ".join(split_tags(job.spec.prompt)),
         order=job.order,
         priority=-job.rank[0],

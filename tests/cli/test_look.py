@@ -54,7 +54,7 @@ def test_status_says_what_is_and_what_needs_somebody(tmp_path: Path) -> None:
     assert "waiting     show/waits  there is no character 'akria'" not in said
     assert "waiting     show/waits  there is no character 'akira' yet" in said
     assert "show/bad.yaml:3:1: a job has no field styel" in said
-    assert "try again   a failed job: change its manifest, or take it away, wait" in said
+    assert "try again   a failed job: anime retry JOB, or change its manifest" in said
     assert "a quarantined job" not in said
 
 

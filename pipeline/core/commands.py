@@ -1,0 +1,79 @@
+"""What a person may command while a production runs: hold, release, cancel, retry and the like.
+
+Owns the values and their JSON, which is also the text of a command's file. What a command makes of
+the state is `pipeline.core.obey`'s. A command is imperative and not a fact: it is answered by one.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from pipeline.core.manifest import Priority
+
+Target = Annotated[str, Meta(min_length=1, max_length=1000)]
+"""The key or the name of a job, a project or a character; see `pipeline.core.targets`."""
+
+
+class _Command(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True,
+    tag_field="command",
+):  # fmt: skip
+    """What all commands share: their name in `command`."""
+
+
+class Hold(_Command, frozen=True, kw_only=True, tag="hold"):
+    """Draw nothing more of the target; None is everything, here and below."""
+
+    target: Target | None = None
+
+
+class Release(_Command, frozen=True, kw_only=True, tag="release"):
+    """The end of a hold, also of one that stands in a manifest."""
+
+    target: Target | None = None
+
+
+class Cancel(_Command, frozen=True, kw_only=True, tag="cancel"):
+    """Owe no picture of the target any more; one in work is stopped between two steps."""
+
+    target: Target | None = None
+
+
+class Retry(_Command, frozen=True, kw_only=True, tag="retry"):
+    """Owe again what failed, was cancelled or is quarantined."""
+
+    target: Target | None = None
+
+
+class Prioritise(_Command, frozen=True, kw_only=True, tag="prioritise"):
+    """Draw a job earlier, or later."""
+
+    job: Target
+    priority: Priority
+
+
+class Pause(_Command, frozen=True, kw_only=True, tag="pause"):
+    """Hand out nothing more, until a `Resume`, through restarts too."""
+
+    reason: Annotated[str, Meta(max_length=1000)] = ""
+
+
+class Resume(_Command, frozen=True, kw_only=True, tag="resume"):
+    """The end of a pause, whoever made it."""
+
+
+class Render(_Command, frozen=True, kw_only=True, tag="render"):
+    """Draw the target again as a new take; with `stale` only what its manifests no longer say."""
+
+    target: Target | None = None
+    stale: bool = False
+
+
+class Restore(_Command, frozen=True, kw_only=True, tag="restore"):
+    """Let an older take's pictures stand beside the manifest again."""
+
+    job: Target
+    take: Annotated[int, Meta(ge=1)]
+
+
+Command = Hold | Release | Cancel | Retry | Prioritise | Pause | Resume | Render | Restore
