@@ -133,9 +133,7 @@ def _encode_all(
 ) -> tuple[torch.Tensor, torch.Tensor | None, list[torch.Tensor]]:
     """The embeddings of the prompt, of the negative if guided, and of each region's prompt."""
     guided, own = resolved.guidance > 1, [region.prompt for region in resolved.regions]
-    positive, negative = encode(
-        pipe, resolved.prompt, resolved.negative, guided=guided, beside=own
-    )
+    positive, negative = encode(pipe, resolved.prompt, resolved.negative, guided=guided, beside=own)
     every = [resolved.prompt, *own, *([resolved.negative] if guided else [])]
     parts = [encode(pipe, prompt, "", guided=False, beside=every)[0] for prompt in own]
     return positive, negative, parts
