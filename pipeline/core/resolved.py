@@ -17,10 +17,45 @@ class Model(Struct, frozen=True, kw_only=True):
     height: int
 
 
-class Resolved(Struct, frozen=True, kw_only=True):
-    """Everything the model call takes but the seed; its digest decides what is the same picture."""
+class Region(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of the picture with a prompt of its own.
+
+    The sides are shares of the picture, 0..1 from its left upper corner. `feather` is the width of
+    the soft edge, half of it on either side, as a share of the picture's width; a side on the
+    picture's border has none. Within the region `weight` counts its prompt, the rest of it the
+    base prompt. Raises ValueError for what is no such part.
+    """
 
     prompt: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    feather: float = 0.1
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        for low, high in (("left", "right"), ("top", "bottom")):
+            start, end = getattr(self, low), getattr(self, high)
+            if not 0 <= start < end <= 1:
+                raise ValueError(
+                    f"Region.{low} and Region.{high}: {start} to {end} is no part of a picture; "
+                    f"give shares of it with 0 <= {low} < {high} <= 1"
+                )
+        if not 0 <= self.feather <= 1:
+            raise ValueError(f"Region.feather: {self.feather}; give a share of the width, 0 to 1")
+        if not 0 < self.weight <= 1:
+            raise ValueError(f"Region.weight: {self.weight}; give more than 0 and at most 1")
+
+
+class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything the model call takes but the seed; its digest decides what is the same picture.
+
+    What is at its default is left out of the digest, so a field that comes later changes none.
+    """
+
+    prompt: str
+    """Of the whole picture; a region has its own beside it."""
     negative: str
     width: int
     height: int
@@ -30,6 +65,7 @@ class Resolved(Struct, frozen=True, kw_only=True):
     schedule: Schedule
     model: str
     """sha256 of the model."""
+    regions: tuple[Region, ...] = ()
 
 
 class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True):

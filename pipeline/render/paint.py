@@ -5,7 +5,7 @@ same scheduler, threads and precision. Never writes to a weight; keeps nothing b
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from pipeline.core.resolved import Made, Resolved
-from pipeline.render import schedulers
+from pipeline.render import regions, schedulers
 from pipeline.render.model import Pipe
 
 Begun = Callable[[float], None]
@@ -47,21 +47,20 @@ class Painter:
 
         with torch.inference_mode():
             start = time.monotonic()
-            positive, negative = encode(
-                pipe, resolved.prompt, resolved.negative, guided=resolved.guidance > 1
-            )
+            positive, negative, parts = _encode_all(pipe, resolved)
             self._begun = partial(begun, time.monotonic() - start)
             try:
-                drawn = pipe(
-                    prompt_embeds=positive,
-                    negative_prompt_embeds=negative,
-                    width=resolved.width,
-                    height=resolved.height,
-                    num_inference_steps=resolved.steps,
-                    guidance_scale=resolved.guidance,
-                    generator=torch.Generator("cpu").manual_seed(seed),
-                    callback_on_step_end=after_step,
-                )
+                with regions.applied(pipe.unet, resolved.regions, parts):
+                    drawn = pipe(
+                        prompt_embeds=positive,
+                        negative_prompt_embeds=negative,
+                        width=resolved.width,
+                        height=resolved.height,
+                        num_inference_steps=resolved.steps,
+                        guidance_scale=resolved.guidance,
+                        generator=torch.Generator("cpu").manual_seed(seed),
+                        callback_on_step_end=after_step,
+                    )
             finally:
                 self._begun = None
         image: Image.Image = drawn.images[0]
@@ -107,17 +106,19 @@ class Painter:
 
 
 def encode(
-    pipe: Pipe, prompt: str, negative: str, *, guided: bool
+    pipe: Pipe, prompt: str, negative: str, *, guided: bool, beside: Sequence[str] = ()
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The embeddings of both prompts, each of shape (1, tokens, width); no negative unless guided.
 
     A prompt that fits the text encoder goes the way of bare diffusers. A longer one is cut into
     pieces that fit, each encoded by itself and put one after the other, and the shorter of the two
-    prompts is filled up with empty pieces, since guidance needs both of one length.
+    prompts is filled up with empty pieces, since guidance needs both of one length. So do other
+    prompts that the UNet is given in the same call: those `beside` count for the length.
     """
     room = pipe.tokenizer.model_max_length - 2
     words, against = _tokens(pipe, prompt), _tokens(pipe, negative) if guided else []
-    pieces = max(1, -(-len(words) // room), -(-len(against) // room))
+    others = (_tokens(pipe, text) for text in beside)
+    pieces = max(1, *(-(-len(tokens) // room) for tokens in (words, against, *others)))
     if pieces == 1:
         positive, opposite = pipe.encode_prompt(prompt, pipe.device, 1, guided, negative)
         return positive, opposite if guided else None
@@ -125,6 +126,17 @@ def encode(
         _encode_pieces(pipe, words, pieces, room),
         _encode_pieces(pipe, against, pieces, room) if guided else None,
     )
+
+
+def _encode_all(
+    pipe: Pipe, resolved: Resolved
+) -> tuple[torch.Tensor, torch.Tensor | None, list[torch.Tensor]]:
+    """The embeddings of the prompt, of the negative if guided, and of each region's prompt."""
+    guided, own = resolved.guidance > 1, [region.prompt for region in resolved.regions]
+    positive, negative = encode(pipe, resolved.prompt, resolved.negative, guided=guided, beside=own)
+    every = [resolved.prompt, *own, *([resolved.negative] if guided else [])]
+    parts = [encode(pipe, prompt, "", guided=False, beside=every)[0] for prompt in own]
+    return positive, negative, parts
 
 
 def _tokens(pipe: Pipe, text: str) -> list[int]:

@@ -1,0 +1,118 @@
+"""Regions: parts of one picture that follow prompts of their own.
+
+Owns the masks, and what happens around each call of the UNet while a picture with regions is
+drawn. At every step the UNet is given the same latents once with each prompt, all in one call: the
+negative, the base, each region's. Its predictions are blended by the masks, and diffusers' own
+pipeline goes on with the result, guidance and sampler included, as if there had been one prompt.
+A prompt that no mask has a place for is not asked.
+
+The blending hangs on two hooks that are there for one picture only. Never writes to a weight, and
+with no regions nothing is hung up at all.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from pipeline.core.resolved import Region
+
+_NOTHING = 1e-6
+"""A share below this is rounding."""
+
+
+def shares(regions: Sequence[Region], height: int, width: int) -> torch.Tensor:
+    """How much each prompt counts where, in cells of a latent picture.
+
+    float32 of shape (1 + regions, height, width), the base's share first, then the regions' in
+    their order; they sum to 1 everywhere. The base has what the regions leave; where regions
+    overlap and ask for more than there is, each has its part of it.
+    """
+    masks = torch.stack([_mask(region, height, width) for region in regions])
+    asked = masks.sum(dim=0)
+    masks = masks / asked.clamp(min=1.0)
+    base = 1.0 - masks.sum(dim=0)
+    base = torch.where(base < _NOTHING, torch.zeros_like(base), base)
+    return torch.cat([base[None], masks]).float()
+
+
+@contextmanager
+def applied(
+    unet: torch.nn.Module, regions: Sequence[Region], states: Sequence[torch.Tensor]
+) -> Iterator[None]:
+    """While this lasts, what the UNet predicts for one picture is that of its regions.
+
+    `states` are the embeddings of the regions' prompts, of the same shape as the base's.
+    """
+    if not regions:
+        yield
+        return
+    blend = _Blend(regions, states)
+    hung = [
+        unet.register_forward_pre_hook(blend.spread, with_kwargs=True),
+        unet.register_forward_hook(blend.gather),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hung:
+            hook.remove()
+
+
+class _Blend:
+    """What is done around one call of the UNet."""
+
+    def __init__(self, regions: Sequence[Region], states: Sequence[torch.Tensor]) -> None:
+        self._regions = regions
+        self._states = states
+        self._masks = torch.empty(0)
+        self._asked: list[int] = []
+        self._guided = 0
+
+    def spread(
+        self, _: torch.nn.Module, args: tuple[Any, ...], named: Mapping[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Give each prompt a row of its own; diffusers has the negative, if any, and the base."""
+        latents, *others = args
+        given = named["encoder_hidden_states"]
+        self._guided = len(given) - 1
+        if self._masks.shape[-2:] != latents.shape[-2:]:
+            masks = shares(self._regions, *latents.shape[-2:])
+            self._asked = [row for row, mask in enumerate(masks) if mask.any()]
+            self._masks = masks[self._asked, None].to(latents)
+        prompts = [given[-1:], *self._states]
+        states = torch.cat([given[: self._guided], *(prompts[row] for row in self._asked)])
+        rows = torch.cat([latents[:1]] * len(states))
+        return (rows, *others), {**named, "encoder_hidden_states": states}
+
+    def gather(self, _: torch.nn.Module, __: Any, predicted: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Blend the rows into those that diffusers waits for."""
+        rows, *others = predicted
+        against, own = rows[: self._guided], rows[self._guided :]
+        return torch.cat([against, (own * self._masks).sum(dim=0, keepdim=True)]), *others
+
+
+def _mask(region: Region, height: int, width: int) -> torch.Tensor:
+    """How much a region asks for, in float64 of shape (height, width)."""
+    across = _along(region.left, region.right, width, region.feather * width)
+    down = _along(region.top, region.bottom, height, region.feather * width)
+    return region.weight * down[:, None] * across[None, :]
+
+
+def _along(start: float, end: float, cells: int, feather: float) -> torch.Tensor:
+    """1 between two sides, 0 outside, and a soft step of `feather` cells at each.
+
+    Two regions that share a side sum to 1 across its step. The picture's border takes none.
+    """
+    middles = torch.arange(cells, dtype=torch.float64) + 0.5
+    risen = torch.ones_like(middles) if start <= 0 else _step(middles - start * cells, feather)
+    fallen = torch.zeros_like(middles) if end >= 1 else _step(middles - end * cells, feather)
+    return risen - fallen
+
+
+def _step(distance: torch.Tensor, feather: float) -> torch.Tensor:
+    if feather <= 0:
+        return (distance >= 0).double()
+    way = (distance / feather + 0.5).clamp(0, 1)
+    return way * way * (3 - 2 * way)
