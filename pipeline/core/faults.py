@@ -68,6 +68,12 @@ def _who(job: Job) -> Iterator[Fault]:
         )
     seen: dict[str, int] = {}
     for number, role in enumerate(job.cast):
+        if role.at is not None and len(job.cast) == 1:
+            yield Fault(
+                path=("cast", number, "at"),
+                message="somebody alone in a picture has no place beside others",
+                hint="take at away, or name the others of the cast",
+            )
         if role.at is not None and seen.setdefault(role.at, number) != number:
             yield Fault(
                 path=("cast", number, "at"),

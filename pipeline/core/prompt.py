@@ -6,8 +6,8 @@ written. Of what is added to it, a tag said before, or by the job, is left out, 
 with `_` as a space and without its weight: `(red scarf:1.2)` of the job stands for the bible's
 `red scarf`.
 
-Of exactly two characters the first stands left, the second right, unless the job's cast says where
-they are. The tags of figures that have a place come last, in groups that begin with `left:`,
+Of exactly two characters the first stands left, the second right; the figures of a cast stand where
+it says, or take the free places from the left. The tags of figures that have a place come last, in groups that begin with `left:`,
 `center:` or `right:`, so that each one's attributes stay together; a tag that both have stands in
 both. Where a job's own prompt has such groups, what is added comes before them, or it would belong
 to the last figure.
@@ -72,7 +72,7 @@ def prompt_parts(
     for style in styles:
         added += _parts(style.prompt, f"style {style.name}")
     bibles = [_once(_bible(figure)) for figure in figures]
-    if not _placed(figures):
+    if not _placed(figures, job):
         said = _once((part for bible in bibles for part in bible), own)
         rest = _once(added, [*said, *own])
         return (*_once(first, [*said, *own]), *said, *_between(own, rest))
@@ -102,13 +102,9 @@ def negative_parts(
     return (*own, *_once(added, own))
 
 
-def places(figures: Sequence[Figure]) -> tuple[str, ...]:
-    """Where the figures stand, for each; empty where the prompt does not say."""
-    return _places(figures) if _placed(figures) else ()
-
-
-def _placed(figures: Sequence[Figure]) -> bool:
-    return len(figures) == len(SIDES) or any(figure.at for figure in figures)
+def _placed(figures: Sequence[Figure], job: Job) -> bool:
+    """Whether each figure has a place of its own: two always do, and a cast."""
+    return len(figures) == len(SIDES) or (len(figures) > 1 and bool(job.cast))
 
 
 def _places(figures: Sequence[Figure]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from pipeline.core.lookup import (
 from pipeline.core.manifest import Job, Project, parse_size
 from pipeline.core.missing import Missing, Waiting, nearest
 from pipeline.core.prompt import Figure, Part, joined, negative_parts, prompt_parts
+from pipeline.core.regions import regions_of
 from pipeline.core.resolved import Cell, Model, Resolved
 from pipeline.core.samplers import SCHEDULES, Sampler
 from pipeline.core.state import JobState, State
@@ -152,6 +153,7 @@ def _cell(scene: _Scene, words: Origins, model: Model) -> Cell:
         sampler=scene.sampler,
         schedule=scene.schedule,
         model=model.sha256,
+        regions=regions_of(words.prompt) if spec.cast else (),
     )
     return Cell(resolved=resolved, digest=digest(resolved), seed=words.seed, label=words.label)
 

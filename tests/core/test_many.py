@@ -116,6 +116,52 @@ def test_each_of_a_cast_wears_and_feels_its_own() -> None:
     ]
 
 
+def test_a_cast_has_a_region_each_with_the_words_of_all_and_of_its_own() -> None:
+    made = production(
+        "prompt: 2girls, forest\nstyle: manga\ncast: [{who: Akira, at: right}, {who: Rin}]\n",
+        rin_dot_yaml="kind: character\nname: Rin\nappearance: pink hair\n",
+    )
+    (task,) = made.tasks()
+    left, right = task.resolved.regions
+    shared = "2girls, forest, manga, black and white, screentone"
+    assert left.prompt == f"{shared}, left: pink hair"
+    assert right.prompt == (f"{shared}, right: silver hair, red eyes, black jacket, expressionless")
+    assert (left.left, left.right, right.left, right.right) == (0.0, 0.5, 0.5, 1.0)
+
+
+def test_a_cast_of_three_shares_the_picture_evenly() -> None:
+    made = production(
+        "cast: [{who: Akira}, {who: Rin}, {who: Mio}]\n",
+        rin_dot_yaml="kind: character\nname: Rin\nappearance: pink hair\n",
+        mio_dot_yaml="kind: character\nname: Mio\nappearance: blue hair\n",
+    )
+    (task,) = made.tasks()
+    assert [round(region.left, 2) for region in task.resolved.regions] == [0, 0.33, 0.67]
+    assert task.resolved.regions[1].prompt == "center: pink hair"
+
+
+def test_characters_without_a_cast_have_groups_but_no_regions() -> None:
+    made = production(
+        "characters: [Akira, Rin]\n",
+        rin_dot_yaml="kind: character\nname: Rin\nappearance: pink hair\n",
+    )
+    (task,) = made.tasks()
+    assert task.resolved.regions == ()
+    assert "left: silver hair" in task.resolved.prompt
+
+
+@pytest.mark.parametrize(
+    ("cast", "message"),
+    [
+        ("[{who: Akira, at: left}]", "somebody alone in a picture has no place beside others"),
+        ("[{who: Akira, at: left}, {who: Rin, at: left}]", "two of the cast stand left"),
+    ],
+)
+def test_what_a_cast_cannot_be_is_said(cast: str, message: str) -> None:
+    made = production(f"cast: {cast}\n")
+    assert made.state.rejected["neon/job.yaml"][0].message == message
+
+
 def test_styles_stack_in_order_and_what_stands_before_the_prompt_comes_first() -> None:
     made = production(
         "prompt: 1girl, rain\nnegative: hat\nstyle: [noir, mine, manga]\n",
