@@ -9,8 +9,8 @@ with `_` as a space and without its weight: `(red scarf:1.2)` of the job stands 
 Of exactly two characters the first stands left, the second right; the figures of a cast stand where
 it says, or take the free places from the left. The tags of figures that have a place come last, in
 groups that begin with `left:`, `center:` or `right:`, so that each one's attributes stay together;
-a tag that both have stands in both. Where a job's own prompt has such groups, what is added comes before them, or it would belong
-to the last figure.
+a tag that both have stands in both. Where a job's own prompt has such groups, what is added comes
+before them, or it would belong to the last figure.
 
 Nothing is forbidden that was asked for: of the negatives of characters, project and style, those
 are left out that the job's prompt, or the bible of another character, has as a tag or as the end
