@@ -9,7 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.core import events as e
-from pipeline.core.commands import Cancel, Command, Hold, Pause, Render, Restore, Resume, Retry
+from pipeline.core.commands import (
+    Cancel,
+    Command,
+    Hold,
+    Pause,
+    Release,
+    Render,
+    Restore,
+    Resume,
+    Retry,
+)
+from pipeline.journal import JOURNAL_NAME, replay
 from pipeline.orders import send
 from tests.running import JOB, Run, fold
 
@@ -49,15 +60,17 @@ def test_a_command_given_with_the_runner_down_is_obeyed_before_anything_is_drawn
 
 
 def test_a_command_and_its_answer_are_one_batch(start: Callable[..., Run]) -> None:
+    """So a crash leaves both of them, or neither."""
     run = start()
-    run.drop("rain.yaml", JOB + "hold: true\ncount: 2\n")
+    run.drop("rain.yaml", JOB + "hold: true\n")
     run.until(lambda: run.status("rain") == "held")
-    pause = command(run, Pause(reason="tea"))
-    assert (pause.answer, pause.refused) == (
-        "the queue is paused; what is in work is finished",
-        False,
-    )
+    command(run, Release(target="rain"))
     assert command(run, Hold(target="nobody")).refused
+    lines = replay(run.root / ".pipeline" / JOURNAL_NAME)
+    batches = {
+        line.type: line.batch for line in lines if line.type.startswith(("job_r", "command"))
+    }
+    assert batches == {"job_released": (1, 2), "command_answered": (1, 1)}
     assert fold(run.root).answered == run.state.answered
     assert waiting(run) == []
 

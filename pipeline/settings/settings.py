@@ -216,7 +216,7 @@ _RULES: dict[str, tuple[str, str, Callable[[object, bool], Any]]] = {
     "grace": ("seconds from 0 to 86400", "60 is usual", _seconds),
     "on_start": (
         "run or paused",
-        "paused waits for a start with --on-start run",
+        "paused waits for anime resume, or a start with --on-start run",
         _word("run|paused"),
     ),
     "polling": ("true or false", "true is for network folders", _flag),

@@ -1,6 +1,11 @@
 """What a command does and answers, what ends it, and that none is obeyed twice."""
 
+import random
+
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.core import events as e
 from pipeline.core import observed as o
@@ -16,6 +21,8 @@ from pipeline.core.commands import (
     Resume,
     Retry,
 )
+from pipeline.core.evolve import evolve
+from pipeline.core.state import State
 from pipeline.core.status import stale, status
 from tests.core.test_decide import AKIRA, JOB, PROJECT
 from tests.production import Production
@@ -228,3 +235,48 @@ def test_force_has_a_drawn_job_drawn_once_more_and_only_once() -> None:
 def test_what_cannot_be_is_refused(said: Command, why: str) -> None:
     answer = neon().command(said)
     assert (answer.refused, answer.answer) == (True, why)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_whatever_is_commanded_the_journal_gives_the_same_state_and_nothing_is_owed_twice(
+    seed: int,
+) -> None:
+    """Commands in any order among edits and pictures; through the wire format and back."""
+    rng = random.Random(seed)
+    production = neon()
+    targets = ["rain", "neon/roof", "neon-tokyo", "akira", "nobody", None]
+    for _ in range(25):
+        match rng.randint(0, 6):
+            case 0:
+                text = RAIN + rng.choice(["", "steps: 20\n", "force: true\n", "hold: true\n"])
+                production.drop("rain.yaml", text)
+            case 1:
+                hair = rng.choice(["silver", "blue"])
+                production.drop("neon/akira.yaml", AKIRA.replace("silver", hair))
+            case 2:
+                rerender = rng.choice(["ask", "always"])
+                production.drop("neon/project.yaml", PROJECT + f"rerender: {rerender}\n")
+            case 3 if production.tasks():
+                production.paint(rng.choice(production.tasks()))
+            case 4 if production.tasks():
+                (task,) = rng.sample(production.tasks(), 1)
+                production.observe(o.Failed(worker="w", task=task, kind="error", error="no"))
+            case _:
+                target = rng.choice(targets)
+                said: list[Command] = [
+                    Hold(target=target), Release(target=target), Cancel(target=target),
+                    Retry(target=target), Render(target=target),
+                ]  # fmt: skip
+                production.command(rng.choice(said))
+        ids = [task.id for task in production.tasks()]
+        assert len(ids) == len(set(ids))
+        for job in production.state.jobs.values():
+            numbers = [take.number for take in job.takes]
+            assert numbers == list(range(1, len(numbers) + 1))
+    again = State()
+    for number, event in enumerate(production.events, 1):
+        name, fields = e.encode(event)
+        line = msgspec.json.encode({"type": name, **msgspec.json.decode(fields)})
+        evolve(again, number, f"at-{number}", e.decode(line))
+    assert msgspec.json.encode(again) == msgspec.json.encode(production.state)

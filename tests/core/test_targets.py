@@ -1,4 +1,4 @@
-"""What a name means: a job, a file's jobs, a project's, a character's; or two things."""
+"""What a name means: jobs of one file, project or character; and where it could be two things."""
 
 import pytest
 
