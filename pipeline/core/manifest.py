@@ -1,6 +1,7 @@
 """What a person writes: the three kinds of manifest, as frozen values.
 
-Owns the fields, their types and ranges, and `faults`: what the types alone cannot say.
+Owns the fields, their types and ranges, what each means with an example (`says`), and `faults`:
+what the types alone cannot say. The schema, `anime explain` and the README's tables are made of it.
 Never reads a file and never looks at another manifest.
 """
 
@@ -10,6 +11,11 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from pipeline.core.samplers import SCHEDULES, Sampler, Schedule
+
+STEPS = 15
+GUIDANCE = 5.0
+SAMPLER: Sampler = "dpmpp_2m"
+"""What a job has that says nothing of it, and whose project neither does."""
 
 Name = Annotated[
     str, Meta(min_length=1, max_length=100, description="A name in any script, with a letter in it")
@@ -25,6 +31,7 @@ Size = Annotated[
         pattern=r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$",
         description="width x height in pixels, such as 832x1216",
         examples=["832x1216"],
+        extra={"wanted": "width x height in pixels, such as 832x1216", "way": "832x1216"},
     ),
 ]
 Seed = Annotated[int, Meta(ge=0, le=2**53 - 1, description="Exact in every JSON reader")]
@@ -33,6 +40,14 @@ Guidance = Annotated[float, Meta(ge=0, le=30)]
 Count = Annotated[int, Meta(ge=1, le=100, description="How many pictures, each with its own seed")]
 Priority = Annotated[int, Meta(ge=-1000, le=1000, description="Higher is drawn earlier")]
 
+
+def says(meaning: str, example: Any, absent: str = "") -> Meta:
+    """What a field means, a value that is right, and what holds if it is left out, where the
+    default does not say that itself. For people, in Markdown; every field has one."""
+    extra = {"absent": absent} if absent else None
+    return Meta(description=meaning, examples=[example], extra=extra)
+
+
 SMALLEST, LARGEST, GRAIN = 64, 4096, 8
 """Bounds of a picture's side in pixels, and what it must be a multiple of (the VAE's factor)."""
 
@@ -40,14 +55,28 @@ SMALLEST, LARGEST, GRAIN = 64, 4096, 8
 class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a project says for all its jobs; a job's own word comes before it."""
 
-    size: Size | None = None
-    steps: Steps | None = None
-    guidance: Guidance | None = None
-    sampler: Sampler | None = None
-    schedule: Schedule | None = None
-    count: Count | None = None
-    prompt: Tags | None = None
-    negative: Tags | None = None
+    size: Annotated[
+        Size | None, says("width x height in pixels, multiples of 8", "832x1216", "the model's own")
+    ] = None
+    steps: Annotated[Steps | None, says("steps from noise to picture", 20, f"{STEPS}")] = None
+    guidance: Annotated[
+        Guidance | None, says("how closely the prompt is followed", 7, f"{GUIDANCE:g}")
+    ] = None
+    sampler: Annotated[
+        Sampler | None, says("how each step is taken", "euler_ancestral", f"`{SAMPLER}`")
+    ] = None
+    schedule: Annotated[
+        Schedule | None,
+        says("how the steps are spread; a sampler that cannot follow it takes its own",
+             "karras", "the sampler's own, mostly `karras`"),
+    ] = None  # fmt: skip
+    count: Annotated[Count | None, says("pictures of each job", 2, "1")] = None
+    prompt: Annotated[
+        Tags | None, says("tags added to every job's prompt", "rain, reflections", "nothing")
+    ] = None
+    negative: Annotated[
+        Tags | None, says("tags that no job's picture should show", "blurry, watermark", "nothing")
+    ] = None
 
 
 class Project(
@@ -56,11 +85,21 @@ class Project(
 ):  # fmt: skip
     """A production: what holds for all its characters and jobs."""
 
-    name: Name
-    description: Text = ""
-    style: Name | None = None
-    defaults: Defaults = Defaults()
-    metadata: dict[str, Any] = {}
+    name: Annotated[Name, says("what it is called", "Neon Tokyo")]
+    description: Annotated[
+        Text, says("what it is about; for people", "A city that never dries.")
+    ] = ""
+    style: Annotated[
+        Name | None,
+        says("the look of jobs that name none: `cyberpunk`, `fantasy`, `steampunk`, "
+             "`studio_ghibli`, `manga` or `none`", "cyberpunk", "`none`"),
+    ] = None  # fmt: skip
+    defaults: Annotated[
+        Defaults, says("for jobs that do not say: the fields below", {"steps": 20, "guidance": 7})
+    ] = Defaults()
+    metadata: Annotated[
+        dict[str, Any], says("anything, for people and other programs", {"studio": "7"})
+    ] = {}
 
 
 class Character(
@@ -69,42 +108,98 @@ class Character(
 ):  # fmt: skip
     """A bible. Appearance, outfit, expression, trigger and negative reach the prompt."""
 
-    name: Name
-    project: Name | None = None
-    description: Text = ""
-    appearance: Tags = ""
-    outfit: Tags = ""
-    expression: Tags = ""
-    personality: Text = ""
-    backstory: Text = ""
-    relationships: dict[str, str] = {}
-    reference_prompts: tuple[str, ...] = ()
-    negative: Tags = ""
-    trigger: Tags = ""
-    seed: Seed | None = None
+    name: Annotated[Name, says("who it is; jobs name them so", "Akira")]
+    project: Annotated[
+        Name | None, says("the project they belong to", "Neon Tokyo", "the one above the file")
+    ] = None
+    description: Annotated[Text, says("for people; never in a prompt", "The courier.")] = ""
+    appearance: Annotated[
+        Tags, says("tags of what never changes: face, hair, eyes", "1girl, red hair, amber eyes")
+    ] = ""
+    outfit: Annotated[Tags, says("tags of what they wear", "black hoodie")] = ""
+    expression: Annotated[Tags, says("tags of how they look at us", "smile")] = ""
+    personality: Annotated[
+        Text, says("for people; never in a prompt", "Calm until she is not.")
+    ] = ""
+    backstory: Annotated[
+        Text, says("for people; never in a prompt", "She grew up by the docks.")
+    ] = ""
+    relationships: Annotated[
+        dict[str, str],
+        says("who others are to them; for people", {"Rei": "her brother"}),
+    ] = {}
+    reference_prompts: Annotated[
+        tuple[str, ...],
+        says("prompts that went well, kept for people", ["1girl, red hair, rooftop at night"]),
+    ] = ()
+    negative: Annotated[
+        Tags, says("tags that no picture of theirs should show", "short hair, hat")
+    ] = ""
+    trigger: Annotated[Tags, says("words a LoRA listens to; they come first", "akira_v2")] = ""
+    seed: Annotated[Seed | None, says("of their jobs that have none", 7, "the job's own")] = None
 
 
 class Job(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True,
     tag_field="kind", tag="job",
 ):  # fmt: skip
-    """One picture to draw, or `count` of them."""
+    """One picture to draw, or `count` of them. It needs a prompt, characters, or both."""
 
-    name: Name | None = None
-    project: Name | None = None
-    prompt: Tags = ""
-    negative: Tags = ""
-    characters: Annotated[tuple[Name, ...], Meta(max_length=8)] = ()
-    style: Name | None = None
-    count: Count | None = None
-    seed: Seed | None = None
-    size: Size | None = None
-    steps: Steps | None = None
-    guidance: Guidance | None = None
-    sampler: Sampler | None = None
-    schedule: Schedule | None = None
-    priority: Priority = 0
-    hold: bool = False
+    name: Annotated[
+        Name | None,
+        says("part of its pictures' names; required in a file of several documents", "dusk",
+             "the file's name alone"),
+    ] = None  # fmt: skip
+    project: Annotated[
+        Name | None, says("the project it belongs to", "Neon Tokyo", "the one above the file")
+    ] = None
+    prompt: Annotated[
+        Tags, says("tags of what is to be seen, as text with commas or as a list",
+                   "city at night, rain")
+    ] = ""  # fmt: skip
+    negative: Annotated[Tags, says("tags of what is not to be seen", "blurry, watermark")] = ""
+    characters: Annotated[
+        tuple[Name, ...],
+        Meta(max_length=8),
+        says("who is in the picture; of exactly two the first stands left, the second right",
+             ["Akira", "Rei"]),
+    ] = ()  # fmt: skip
+    style: Annotated[
+        Name | None,
+        says("`cyberpunk`, `fantasy`, `steampunk`, `studio_ghibli`, `manga` or `none`", "manga",
+             "the project's"),
+    ] = None  # fmt: skip
+    count: Annotated[
+        Count | None, says("how many pictures, each with its own seed", 2, "the project's, else 1")
+    ] = None
+    seed: Annotated[
+        Seed | None,
+        says("picture n starts from this plus n - 1", 7,
+             "its first character's that has one, else made from the manifest's content"),
+    ] = None  # fmt: skip
+    size: Annotated[
+        Size | None,
+        says("width x height in pixels, multiples of 8", "832x1216",
+             "the project's, else the model's own"),
+    ] = None  # fmt: skip
+    steps: Annotated[
+        Steps | None, says("steps from noise to picture", 20, f"the project's, else {STEPS}")
+    ] = None
+    guidance: Annotated[
+        Guidance | None,
+        says("how closely the prompt is followed", 7, f"the project's, else {GUIDANCE:g}"),
+    ] = None
+    sampler: Annotated[
+        Sampler | None,
+        says("how each step is taken", "euler_ancestral", f"the project's, else `{SAMPLER}`"),
+    ] = None
+    schedule: Annotated[
+        Schedule | None,
+        says("how the steps are spread; not every sampler can follow every one", "karras",
+             "the project's, else the sampler's own, mostly `karras`"),
+    ] = None  # fmt: skip
+    priority: Annotated[Priority, says("higher is drawn earlier", 10)] = 0
+    hold: Annotated[bool, says("true: known, but not drawn", True)] = False
 
 
 Manifest = Project | Character | Job
@@ -129,8 +224,24 @@ def split_tags(tags: Tags | None) -> tuple[str, ...]:
     if not tags:
         return ()
     lines = (tags,) if isinstance(tags, str) else tags
-    pieces = (piece for line in lines for piece in re.split(r",(?![^(]*\))", line))
+    pieces = (piece for line in lines for piece in _pieces(line))
     return tuple(tidy for piece in pieces if (tidy := " ".join(piece.split())))
+
+
+def _pieces(line: str) -> list[str]:
+    """A line cut at its commas, but not where the next bracket after one closes.
+
+    From the end, so that a text takes time by its length, whatever is in it.
+    """
+    pieces: list[str] = []
+    end, inside = len(line), False
+    for match in reversed(list(re.finditer(r"[,()]", line))):
+        if match.group() != ",":
+            inside = match.group() == ")"
+        elif not inside:
+            pieces.append(line[match.end() : end])
+            end = match.start()
+    return [line[:end], *reversed(pieces)]
 
 
 def faults(manifest: Manifest) -> list[Fault]:

@@ -11,16 +11,20 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from pipeline.core.keys import PROJECT_FILES, character_key, folder_of, slug
-from pipeline.core.manifest import Character, Job, Project, parse_size
+from pipeline.core.manifest import (
+    GUIDANCE,
+    SAMPLER,
+    STEPS,
+    Character,
+    Job,
+    Project,
+    parse_size,
+)
 from pipeline.core.prompt import compile_negative, compile_prompt
 from pipeline.core.resolved import Resolved
 from pipeline.core.samplers import SCHEDULES, Sampler
 from pipeline.core.state import JobState, State
 from pipeline.core.styles import PRESETS, Style
-
-STEPS = 15
-GUIDANCE = 5.0
-SAMPLER: Sampler = "dpmpp_2m"
 
 
 class Missing(Struct, frozen=True, kw_only=True):
