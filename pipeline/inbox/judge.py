@@ -27,6 +27,7 @@ class Judge:
 
     def __init__(self, needed: Words[str, str]) -> None:
         self.needed = needed
+        self.kinds: Words[str, inspect.StructType] = {}
         self.findings: list[Finding] = []
 
     def walk(self, node: Node, type_: inspect.Type, path: Path = ()) -> Any:
