@@ -4,8 +4,6 @@ Pure. A reference to something that is not there makes the job wait and says for
 nearest names; it is never dropped and never guessed.
 """
 
-from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -20,6 +18,7 @@ from pipeline.core.manifest import (
     Project,
     parse_size,
 )
+from pipeline.core.near import near as _nearest
 from pipeline.core.prompt import compile_negative, compile_prompt
 from pipeline.core.resolved import Resolved
 from pipeline.core.samplers import SCHEDULES, Sampler
@@ -148,7 +147,7 @@ def _cast(state: State, job: JobState, missing: list[Missing]) -> tuple[Characte
         visible = {
             key.rpartition("/")[2]
             for key in state.characters
-            if "/" not in key or key.rpartition("/")[0] == job.project
+            if "/" not in key or key.startswith(f"{job.project}/")
         }
         missing.append(
             Missing(
@@ -189,10 +188,3 @@ def _sampling(spec: Job, project: Project | None, missing: list[Missing]) -> tup
             )
         )  # fmt: skip
     return sampler, wanted
-
-
-def _nearest(name: str, names: Iterable[str]) -> tuple[str, ...]:
-    """At most three names that look like this one; all of a handful where none does."""
-    known = sorted(names)
-    close = get_close_matches(name, known, n=3, cutoff=0.5)
-    return tuple(close or (known if len(known) <= 6 else ()))
