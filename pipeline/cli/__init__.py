@@ -13,6 +13,8 @@ import click
 
 from pipeline import __version__
 from pipeline.cli import look, make, run
+from pipeline.cli.check import check
+from pipeline.cli.explain import explain, schema
 from pipeline.errors import AnimeError
 
 INTERRUPTED = 130
@@ -45,7 +47,8 @@ def anime() -> None:
 
 
 for _command in (
-    run.demo, make.init, make.new, look.check, run.run, look.status, look.log, look.schema,
+    run.demo, make.init, make.new, check, run.run, look.status, look.log, explain,
+    schema,
 ):  # fmt: skip
     anime.add_command(_command)
 
