@@ -47,7 +47,7 @@ def _kinds() -> list[str]:
 def _kind(kind: str) -> list[str]:
     known = fields(kind)
     lines = [f"kind: {kind}", ""]
-    lines += textwrap.wrap(meaning_of(kind), WIDTH)
+    lines += textwrap.wrap(_bare(meaning_of(kind)), WIDTH)
     lines += ["", *_table((each.path, _short(each)) for each in known), "", "An example:", ""]
     lines += [f"  {line}" for line in example_of(kind).splitlines()]
     return [*lines, "", f"More: anime explain {kind}.{known[-1].path}"]

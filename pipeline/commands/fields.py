@@ -15,12 +15,15 @@ from pipeline.inbox import say
 
 KINDS: dict[str, type[Struct]] = {"project": Project, "character": Character, "job": Job}
 
+EXACT = 2**53 - 1
+"""The largest whole number that every reader of JSON has; as a bound it means none."""
+
 
 class Field(Struct, frozen=True, kw_only=True):
     """One field of a kind; `path` is `defaults.steps`.
 
-    `value` is what may be written, `absent` what holds if it is left out (`required` if it may not
-    be), `example` a value that is right, or `NODEFAULT` if nobody wrote one. `inside` are the
+    `value` is what may be written, `limits` the same in short or '' where it goes without saying,
+    `absent` what holds if it is left out (`required` if it may not be), `example` a value that is right, or `NODEFAULT` if nobody wrote one. `inside` are the
     fields of a mapping of fields.
     """
 
@@ -28,6 +31,7 @@ class Field(Struct, frozen=True, kw_only=True):
     path: str
     meaning: str
     value: str
+    limits: str
     absent: str
     example: Any
     inside: tuple["Field", ...] = ()
@@ -58,10 +62,15 @@ def meaning_of(kind: str) -> str:
 
 def written(value: dict[str, Any]) -> str:
     """A mapping as a person would write it, without a newline at the end."""
+    return "\n".join(f"{key}: {_flow(each)}" for key, each in value.items())
+
+
+def _flow(value: Any) -> str:
+    """A value on one line; YAML's own writer is asked for it, since it knows what needs quotes."""
     text: str = yaml.safe_dump(
-        value, default_flow_style=None, allow_unicode=True, sort_keys=False, width=2**16
+        value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=2**16
     )
-    return text.rstrip("\n")
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 def _fields(kind: str, cls: type[Struct], above: str) -> Iterator[Field]:
@@ -78,6 +87,7 @@ def _fields(kind: str, cls: type[Struct], above: str) -> Iterator[Field]:
             path=path,
             meaning=schema.get("description", ""),
             value=_value(each.type),
+            limits=_limits(type_),
             absent=_absent(each, (meta.extra or {}) if meta else {}),
             example=next(iter(schema.get("examples", ())), NODEFAULT),
             inside=tuple(_fields(kind, deeper, f"{path}.")) if deeper else (),
@@ -121,7 +131,7 @@ def _value(type_: inspect.Type) -> str:
             left = [each for each in types if not isinstance(each, inspect.NoneType)]
             return say.either(_value(each) for each in left)
         case inspect.StrType(max_length=most):
-            return "text" if most is None else f"text, at most {most:,} characters"
+            return "text" if most is None else f"text of at most {most:,} characters"
         case inspect.LiteralType(values=values):
             return f"one of {', '.join(map(str, values))}"
         case inspect.EnumType(cls=cls):
@@ -132,3 +142,22 @@ def _value(type_: inspect.Type) -> str:
             return say.kind(type_) if most is None else f"a list of at most {most}"
         case _:
             return say.kind(type_)
+
+
+def _limits(type_: inspect.Type) -> str:
+    """The range or the choice in few words, in Markdown."""
+    match type_:
+        case inspect.LiteralType(values=values):
+            return ", ".join(f"`{value}`" for value in values)
+        case inspect.EnumType(cls=cls):
+            return ", ".join(f"`{member.value}`" for member in cls)
+        case inspect.IntType(ge=int() as least, le=int() as most) if most >= EXACT:
+            return f"{least} or more"
+        case inspect.IntType(ge=int() | float() as least, le=int() | float() as most):
+            return f"{say.number(least)} to {say.number(most)}"
+        case inspect.FloatType(ge=int() | float() as least, le=int() | float() as most):
+            return f"{say.number(least)} to {say.number(most)}"
+        case inspect.CollectionType(max_length=int() as most):
+            return f"at most {most}"
+        case _:
+            return ""

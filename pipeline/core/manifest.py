@@ -62,9 +62,9 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     guidance: Annotated[
         Guidance | None, says("how closely the prompt is followed", 7, f"{GUIDANCE:g}")
     ] = None
-    sampler: Annotated[
-        Sampler | None, says("how each step is taken", "euler_ancestral", f"`{SAMPLER}`")
-    ] = None
+    sampler: Annotated[Sampler | None, says("how each step is taken", "euler", f"`{SAMPLER}`")] = (
+        None
+    )
     schedule: Annotated[
         Schedule | None,
         says("how the steps are spread; a sampler that cannot follow it takes its own",
@@ -95,7 +95,7 @@ class Project(
              "`studio_ghibli`, `manga` or `none`", "cyberpunk", "`none`"),
     ] = None  # fmt: skip
     defaults: Annotated[
-        Defaults, says("for jobs that do not say: the fields below", {"steps": 20, "guidance": 7})
+        Defaults, says("for jobs that do not say", {"steps": 20, "guidance": 7})
     ] = Defaults()
     metadata: Annotated[
         dict[str, Any], says("anything, for people and other programs", {"studio": "7"})
@@ -191,7 +191,7 @@ class Job(
     ] = None
     sampler: Annotated[
         Sampler | None,
-        says("how each step is taken", "euler_ancestral", f"the project's, else `{SAMPLER}`"),
+        says("how each step is taken", "euler", f"the project's, else `{SAMPLER}`"),
     ] = None
     schedule: Annotated[
         Schedule | None,
