@@ -23,8 +23,8 @@ class Field(Struct, frozen=True, kw_only=True):
     """One field of a kind; `path` is `defaults.steps`.
 
     `value` is what may be written, `limits` the same in short or '' where it goes without saying,
-    `absent` what holds if it is left out (`required` if it may not be), `example` a value that is right, or `NODEFAULT` if nobody wrote one. `inside` are the
-    fields of a mapping of fields.
+    `absent` what holds if it is left out (`required` if it may not be), `example` a value that is
+    right, or `NODEFAULT` if nobody wrote one. `inside` are the fields of a mapping of fields.
     """
 
     kind: str

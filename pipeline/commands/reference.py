@@ -34,17 +34,21 @@ def _table(kind: str) -> str:
         "| field | left out | |",
         "|---|---|---|",
     ]
-    lines += [f"| `{each.path}` | {each.absent} | {_told(each)} |" for each in fields(kind)]
+    lines += [f"| `{each.path}` | {_absent(each)} | {_told(each)} |" for each in fields(kind)]
     return "\n".join(lines) + "\n"
 
 
+def _absent(field: Field) -> str:
+    return "" if field.absent == "nothing" else field.absent
+
+
 def _told(field: Field) -> str:
-    parts = [field.meaning]
-    if field.limits:
-        parts.append(field.limits)
-    if field.inside:
-        parts.append(", ".join(f"`{each.path.rpartition('.')[2]}`" for each in field.inside))
-    return ": ".join(parts).replace("|", "\\|")
+    inside = ", ".join(f"`{each.path.rpartition('.')[2]}`" for each in field.inside)
+    if choice := inside or (field.limits if "`" in field.limits else ""):
+        text = f"{field.meaning}: {choice}"
+    else:
+        text = field.meaning + (f" ({field.limits})" if field.limits else "")
+    return text.replace("|", "\\|")
 
 
 if __name__ == "__main__":

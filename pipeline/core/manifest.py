@@ -136,7 +136,9 @@ class Character(
         Tags, says("tags that no picture of theirs should show", "short hair, hat")
     ] = ""
     trigger: Annotated[Tags, says("words a LoRA listens to; they come first", "akira_v2")] = ""
-    seed: Annotated[Seed | None, says("of their jobs that have none", 7, "the job's own")] = None
+    seed: Annotated[
+        Seed | None, says("the seed of their jobs that have none", 7, "the job's own")
+    ] = None
 
 
 class Job(
