@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format lint bench bench-gpu venv lock clean
+.PHONY: help demo test check format lint reference bench bench-gpu venv lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ lint: $(INSTALLED) ## lint, format, types and the contracts between rooms
 format: $(INSTALLED) ## put the code into shape
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
+
+reference: $(INSTALLED) ## write the README's tables of fields anew, from the types
+	$(BIN)/python -m pipeline.commands.reference
 
 bench: $(INSTALLED) ## measure on this machine; fails if a row falls short
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -4,37 +4,84 @@ Owns keeping those files true to the state. Never decides; `anime check` asks th
 """
 
 import logging
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.core.keys import job_key
-from pipeline.core.manifest import Job
+from msgspec.structs import replace
+
+from pipeline.core.keys import job_key, slug
+from pipeline.core.manifest import Character, Job, Manifest, Project
+from pipeline.core.missing import Missing
 from pipeline.core.problem import Problem
-from pipeline.core.state import State
+from pipeline.core.state import JobState, State
 from pipeline.core.status import waits_for
 from pipeline.inbox.load import Loaded, load
+from pipeline.inbox.nearest import nearest
 from pipeline.inbox.report import clear_report, write_report
+from pipeline.inbox.say import either
 
 log = logging.getLogger(__name__)
 
 
 def waiting(state: State, loaded: Loaded) -> list[Problem]:
-    """What the jobs of a file refer to that is not there, each at its place in the file."""
-    found = []
-    for document in loaded.documents:
-        if not isinstance(document.manifest, Job):
-            continue
-        key = job_key(loaded.file, document.manifest.name, several=loaded.several)
-        job = state.jobs.get(key)
-        waits = waits_for(state, job) if job is not None and not job.withdrawn else None
-        for missing in waits.missing if waits else ():
-            found.append(
-                loaded.problem(
-                    document, missing.field or (), str(missing),
-                    hint="the job waits until it arrives, or until you mend the name",
-                )
-            )  # fmt: skip
-    return found
+    """What the manifests of a file refer to that is not there, each at its place in the file."""
+    return [
+        loaded.problem(document, missing.field or (), str(missing), hint=_way_out(missing))
+        for document in loaded.documents
+        for missing in _missing(state, loaded, document.manifest)
+    ]
+
+
+def _missing(state: State, loaded: Loaded, manifest: Manifest) -> Iterable[Missing]:
+    match manifest:
+        case Job():
+            job = state.jobs.get(job_key(loaded.file, manifest.name, several=loaded.several))
+            waits = waits_for(state, job) if job is not None and not job.withdrawn else None
+            return waits.missing if waits else ()
+        case Project():
+            return of_project(state, loaded.file, manifest)
+        case Character():
+            return of_character(state, loaded.file, manifest)
+
+
+def of_project(state: State, file: str, manifest: Project) -> list[Missing]:
+    """What every job of a project would wait for that says nothing itself, at the project's own
+    fields: its style."""
+    style = [each for each in _probe(state, file, slug(manifest.name)) if each.kind == "style"]
+    return [replace(each, field=("style",)) for each in style]
+
+
+def of_character(state: State, file: str, manifest: Character) -> list[Missing]:
+    """The project that a character names, if it is not there."""
+    if manifest.project is None:
+        return []
+    waits = _probe(state, file, slug(manifest.project), named=manifest.project)
+    return [each for each in waits if each.kind == "project"]
+
+
+def _probe(state: State, file: str, project: str, named: str | None = None) -> tuple[Missing, ...]:
+    """What the plainest job of a project waits for."""
+    spec = Job(prompt="1girl", project=named)
+    waits = waits_for(
+        state, JobState(key="", file=file, project=project, seed=0, spec=spec, order=0)
+    )
+    return waits.missing if waits else ()
+
+
+def _way_out(missing: Missing) -> str:
+    """What to do about something that is not there."""
+    near = nearest(missing.name, missing.nearest)
+    if near:
+        return f"did you mean {near[0]}? Until it is mended, or arrives, the job waits"
+    match missing.kind:
+        case "character" | "project":
+            make = f"anime new {missing.kind} {shlex.quote(missing.name)}"
+            return f"the job waits until it arrives; to make it: {make}"
+        case "schedule":
+            return f"write {either(missing.nearest)}"
+        case _:
+            return "the job waits until it arrives, or until you mend the name"
 
 
 class Complaints:
@@ -57,12 +104,23 @@ class Complaints:
                 log.warning("%s: its error file cannot be kept: %s", file, error.strerror)
 
     def _waiting(self, state: State, file: str) -> list[Problem]:
-        declared = state.files.get(file, ())
-        names = [n.removeprefix("job ") for n in declared if n.startswith("job ")]
-        if not any(waits_for(state, state.jobs[name]) for name in names):
+        if not any(_waits(state, file, *name.split(" ", 1)) for name in state.files.get(file, ())):
             return []
         try:
             text = (self._root / file).read_bytes()
         except OSError:
             return []
         return waiting(state, load(text, file))
+
+
+def _waits(state: State, file: str, kind: str, key: str) -> bool:
+    """Whether something that a file declares refers to what is not there."""
+    match kind:
+        case "job":
+            return waits_for(state, state.jobs[key]) is not None
+        case "project":
+            return bool(of_project(state, file, state.projects[key].spec))
+        case "character":
+            return bool(of_character(state, file, state.characters[key].spec))
+        case _:
+            return False

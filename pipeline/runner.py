@@ -177,6 +177,7 @@ class Runner:
             for file in files:
                 if file in self._sight.seen:
                     ledger.fold(decide(self.state, self._sight.seen[file]))
+                    self._touched.add(file)
         jobs, ledger.jobs = sorted(ledger.jobs), set()
         for key in jobs:
             ledger.fold(request(self.state, self.state.jobs[key]))

@@ -13,6 +13,8 @@ import click
 
 from pipeline import __version__
 from pipeline.cli import ask, look, make, run, steer, takes
+from pipeline.cli.check import check
+from pipeline.cli.explain import explain, schema
 from pipeline.errors import AnimeError
 
 INTERRUPTED = 130
@@ -45,10 +47,9 @@ def anime() -> None:
 
 
 for _command in (
-    run.demo, make.init, make.new, look.check, ask.plan, run.run, look.status, ask.show,
-    look.log, look.schema,
+    run.demo, make.init, make.new, check, ask.plan, run.run, look.status, ask.show, look.log,
     steer.hold, steer.release, steer.cancel, steer.retry, steer.priority, steer.pause, steer.resume,
-    takes.takes, takes.restore, takes.render,
+    takes.takes, takes.restore, takes.render, explain, schema,
 ):  # fmt: skip
     anime.add_command(_command)
 

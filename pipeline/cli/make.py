@@ -68,9 +68,10 @@ def new_job(name: str, project: str | None, cast: tuple[str, ...], inbox: str | 
 
 def _write(inbox: str | None, make: "Callable[[State], tuple[str, str]]") -> None:
     from pipeline.commands.checking import check_folder
-    from pipeline.commands.scaffold import write
+    from pipeline.commands.scaffold import add_schema, write
 
     root = options.inbox_of(inbox)
     file, text = make(check_folder(root).state)
     write(root / file, text)
+    add_schema(root)
     click.echo(os.path.relpath(root / file))

@@ -6,8 +6,9 @@ resolving are the runner's own code, so that both always say the same. Never wri
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 from msgspec import Struct
@@ -31,6 +32,8 @@ from pipeline.telling import counted, lines
 ANY_MODEL = Model(name="any", sha256="0" * 64, width=512, height=512)
 """Stands in for the runner's model: what a job refers to does not depend on it."""
 
+NO_TEXTS: Mapping[Path, bytes] = MappingProxyType({})
+
 MOST_PASSES = 10
 """Two are enough, unless files push each other from their keys in turn."""
 
@@ -45,34 +48,43 @@ class Checked(Struct, frozen=True, kw_only=True):
     state: State
 
 
-def check(paths: Iterable[Path], inbox: Path) -> list[Checked]:
+def check(
+    paths: Iterable[Path], inbox: Path, texts: Mapping[Path, bytes] = NO_TEXTS
+) -> list[Checked]:
     """Everything wrong with the manifests at these absolute paths, folders with all in them.
 
-    The rest of their inbox or production is read too, because a job may refer to it.
+    The rest of their inbox or production is read too, because a job may refer to it. `texts` are
+    read instead of what stands at their paths, if anything does.
     """
     asked: dict[Path, list[Path]] = {}
     found = []
     for path in paths:
         root = root_of(path, inbox)
         if root is None:
-            found.append(check_folder(path.parent, names=[path.name], asked=[path.name]))
+            found.append(
+                check_folder(path.parent, names=[path.name], asked=[path.name], texts=texts)
+            )
         else:
             asked.setdefault(root, []).append(path)
     for root, places in asked.items():
         if any(place == root for place in places):
-            found.append(check_folder(root))
+            found.append(check_folder(root, texts=texts))
         else:
             inside = [name for place in places for name in _names(root, place)]
-            found.append(check_folder(root, asked=inside))
+            found.append(check_folder(root, asked=inside, texts=texts))
     return found
 
 
 def check_folder(
-    root: Path, names: Iterable[str] | None = None, asked: Iterable[str] | None = None
+    root: Path,
+    names: Iterable[str] | None = None,
+    asked: Iterable[str] | None = None,
+    texts: Mapping[Path, bytes] = NO_TEXTS,
 ) -> Checked:
     """Everything wrong with the manifests in `root`, or with those of them that are asked about.
 
-    `names` are all the manifests there are, by default those that an inbox would see.
+    `names` are all the manifests there are, by default those that an inbox would see. `texts` are
+    read instead of what stands at their paths.
     """
     unlisted: list[Loaded] = []
 
@@ -82,7 +94,7 @@ def check_folder(
     seen = files.walk(root, "", fails) if names is None else names
     wanted = None if asked is None else set(asked)
     raws = sorted({*seen, *(wanted or ())})
-    loaded = [each for raw in raws if (each := _load(root, raw)) is not None] + unlisted
+    loaded = [each for raw in raws if (each := _load(root, raw, texts)) is not None] + unlisted
     state = State(model=ANY_MODEL)
     _declare(state, sorted(loaded, key=_projects_first))
     judged = [each for each in loaded if wanted is None or each.file in wanted]
@@ -98,7 +110,7 @@ def check_folder(
 def looks_of(root: Path) -> list[FileSeen]:
     """What every manifest of an inbox says now, in the runner's order."""
     raws = sorted(files.walk(root, "", lambda *_: None))
-    loaded = [each for raw in raws if (each := _load(root, raw)) is not None]
+    loaded = [each for raw in raws if (each := _load(root, raw, NO_TEXTS)) is not None]
     return [_seen(each) for each in sorted(loaded, key=_projects_first)]
 
 
@@ -166,7 +178,7 @@ def _names(root: Path, place: Path) -> list[str]:
     return list(files.walk(root, name, lambda *_: None))
 
 
-def _load(root: Path, raw: str) -> Loaded | None:
+def _load(root: Path, raw: str, texts: Mapping[Path, bytes]) -> Loaded | None:
     """What a file says, or None if it is none that an inbox would read."""
     if not files.is_read(raw):
         return _faulty(raw, "an inbox does not read a file of this name",
@@ -174,6 +186,8 @@ def _load(root: Path, raw: str) -> Loaded | None:
     file, fault = files.public_name(raw)
     if fault:
         return _faulty(file, fault, "rename the file")
+    if (text := texts.get(root / raw)) is not None:
+        return load(text, file)
     try:
         if files.signature(root, raw) is None:
             return None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipeline.commands.placing import Place, home_of, place_of
+from pipeline.commands.schema import keep, modeline
 from pipeline.core.keys import character_key, slug
 from pipeline.core.state import State
 from pipeline.core.styles import PRESETS
@@ -59,8 +60,8 @@ SETTINGS = """\
 # polling = false               # true on network folders
 """
 
-HELLO = """\
-# A job: one picture. Change something, save, and it is drawn again.
+HELLO = f"""\
+{modeline("hello.yaml")}# A job: one picture. Change something, save, and it is drawn again.
 kind: job
 prompt: 1girl, pink hair, twintails, green eyes, smile, blue kimono, cherry blossoms
 style: fantasy
@@ -93,7 +94,20 @@ def init(folder: Path) -> list[Path]:
     missing = [name for name in texts if not os.path.lexists(folder / name)]
     for name in missing:
         write(folder / name, texts[name])
-    return [folder / name for name in missing]
+    return [folder / name for name in missing] + add_schema(folder)
+
+
+def add_schema(inbox: Path) -> list[Path]:
+    """See to it that the schema is there that new manifests name; returns it if it was written.
+
+    Raises:
+        DiskRefuses: it cannot be made.
+    """
+    try:
+        written = keep(inbox)
+    except OSError as error:
+        raise DiskRefuses(f"{inbox} cannot be written: {error.strerror or error}") from error
+    return [written] if written is not None else []
 
 
 def write(file: Path, text: str) -> None:
@@ -117,8 +131,9 @@ def project(state: State, name: str) -> tuple[str, str]:
     """The file, relative to the inbox, and the text of a new project."""
     key = _slug(name)
     _free("project", key, state.projects.get(key))
+    file = f"{key}/project.yaml"
     text = f"""\
-# A project: what holds for all characters and jobs in this folder.
+{modeline(file)}# A project: what holds for all characters and jobs in this folder.
 kind: project
 name: {_scalar(name)}
 description: What this production is about. For people; it never enters a prompt.
@@ -135,7 +150,7 @@ defaults:
   # count: 1
   # negative: low quality, blurry
 """
-    return f"{key}/project.yaml", text
+    return file, text
 
 
 def character(state: State, name: str, project: str | None) -> tuple[str, str]:
@@ -143,8 +158,9 @@ def character(state: State, name: str, project: str | None) -> tuple[str, str]:
     key, place = _slug(name), place_of(state, project)
     full = character_key(place.project, name)
     _free("character", full, state.characters.get(full))
+    file = f"{place.folder}characters/{key}.yaml"
     text = f"""\
-# A character's bible. What stands here enters the prompt of every job that names it.
+{modeline(file)}# A character's bible. It enters the prompt of every job that names it.
 kind: character
 name: {_scalar(name)}
 {_project(place)}
@@ -160,7 +176,7 @@ backstory: Where they come from.
 # relationships:
 #   somebody: what they are to each other
 """
-    return f"{place.folder}characters/{key}.yaml", text
+    return file, text
 
 
 def job(state: State, name: str, project: str | None, cast: Iterable[str]) -> tuple[str, str]:
@@ -172,8 +188,9 @@ def job(state: State, name: str, project: str | None, cast: Iterable[str]) -> tu
         below = f"characters/{_slug(names[0].rpartition('/')[2])}/"
     scene = "city at night" if names else "1girl, pink hair, twintails, smile, city at night"
     called = ", ".join(map(_scalar, names)) or "akira"
+    file = f"{place.folder}{below}{_slug(name)}.yaml"
     text = f"""\
-# A job: one picture, or several.
+{modeline(file)}# A job: one picture, or several.
 kind: job
 {_project(place)}prompt: {scene}
 {"" if names else "# "}characters: [{called}]
@@ -189,7 +206,7 @@ kind: job
 # priority: 0            # higher is drawn earlier
 # hold: true             # keeps it from being drawn
 """
-    return f"{place.folder}{below}{_slug(name)}.yaml", text
+    return file, text
 
 
 def _project(place: Place) -> str:

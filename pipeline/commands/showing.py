@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from pipeline.commands.planning import rehearsed
 from pipeline.core.explained import Explained, Length, Measure, Story, explain
-from pipeline.core.missing import nearest
+from pipeline.core.near import near
 from pipeline.core.prompt import Part
 from pipeline.core.state import Image, JobState, State, Take
 from pipeline.errors import AnimeError
@@ -69,7 +69,7 @@ def find(state: State, root: Path, key: str) -> JobState:
             pictures = (image.file for take in job.takes for image in take.images.values())
             if name == job.file or name in pictures:
                 return job
-    close = nearest(key, known)
+    close = near(key, known)
     raise UnknownJob(
         f"there is no job {key!r} in {root}",
         f"did you mean {' or '.join(close)}?" if close else "'anime plan --all' lists the jobs",

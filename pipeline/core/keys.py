@@ -12,6 +12,9 @@ from pathlib import PurePosixPath
 MANIFEST_SUFFIXES = (".yaml", ".yml")
 PROJECT_FILES = ("project.yaml", "project.yml")
 """A project declared by one of these owns the folder, and all below it."""
+LONGEST_STEM = 224
+"""Bytes of a picture's name before its number: a name may have 255, and `.take12.100.png`,
+`.100-99.png` and `.error.txt` have to fit as well."""
 _SHELF = ".pipeline/takes"
 
 
@@ -51,6 +54,11 @@ def picture_file(job: str, index: int, attempt: int = 1) -> str:
     """
     stem = job.replace("#", ".")
     return f"{stem}.{index:02d}{f'-{attempt}' if attempt > 1 else ''}.png"
+
+
+def stem_bytes(job: str) -> int:
+    """How long the names of a job's pictures are in bytes, without their number."""
+    return len(job.rpartition("/")[2].encode("utf-8", "surrogateescape"))
 
 
 def shelf_file(job: str, take: int, index: int) -> str:

@@ -19,7 +19,8 @@ from pipeline.core.keys import (
     wildcard_file,
 )
 from pipeline.core.manifest import Character, Job, Preset, Project, Role, Tags, split_tags
-from pipeline.core.missing import Missing, nearest
+from pipeline.core.missing import Missing
+from pipeline.core.near import near
 from pipeline.core.prompt import Figure
 from pipeline.core.state import JobState, State
 from pipeline.core.styles import PRESETS, Style, style_key, style_names, written
@@ -41,7 +42,7 @@ def find_project(state: State, job: JobState, missing: list[Missing]) -> Project
         name = job.spec.project or job.project
         missing.append(
             Missing(
-                kind="project", name=name, nearest=nearest(slug(name), state.projects),
+                kind="project", name=name, nearest=near(slug(name), state.projects),
                 field=("project",) if job.spec.project else None,
             )
         )  # fmt: skip
@@ -89,10 +90,10 @@ def _character(
     visible = {
         key.rpartition("/")[2]
         for key in state.characters
-        if "/" not in key or key.rpartition("/")[0] == job.project
+        if "/" not in key or key.startswith(f"{job.project}/")
     }
     missing.append(
-        Missing(kind="character", name=name, nearest=nearest(slug(name), visible), field=place)
+        Missing(kind="character", name=name, nearest=near(slug(name), visible), field=place)
     )
     return None
 
@@ -128,7 +129,7 @@ def _of_the_bible(
     known = {slug(name): tags for name, tags in named.items()}
     if slug(wish) in known:
         return known[slug(wish)]
-    close = nearest(slug(wish), known) if known and len(split_tags(wish)) == 1 else ()
+    close = near(slug(wish), known) if known and len(split_tags(wish)) == 1 else ()
     if close and _alike(slug(wish), close[0]):
         kind: Literal["outfit", "expression"] = "outfit" if field == "outfit" else "expression"
         missing.append(Missing(kind=kind, name=wish, nearest=close, field=place, of=f" of {key}"))
@@ -158,7 +159,7 @@ def find_styles(
             place = ("style",) if isinstance(wanted, str) else ("style", number)
         known = {one.name for one in visible_styles(state, job, project)}
         missing.append(
-            Missing(kind="style", name=name, nearest=nearest(style_key(name), known), field=place)
+            Missing(kind="style", name=name, nearest=near(style_key(name), known), field=place)
         )
     return found
 

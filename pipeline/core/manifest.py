@@ -1,6 +1,7 @@
 """What a person writes: the three kinds of manifest, as frozen values.
 
-Owns the fields, their types and ranges, and `faults`: what the types alone cannot say.
+Owns the fields, their types and ranges, what each means with an example (`says`), and `faults`:
+what the types alone cannot say. The schema, `anime explain` and the README's tables are made of it.
 Never reads a file and never looks at another manifest.
 """
 
@@ -10,6 +11,11 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from pipeline.core.samplers import Sampler, Schedule
+
+STEPS = 15
+GUIDANCE = 5.0
+SAMPLER: Sampler = "dpmpp_2m"
+"""What a job has that says nothing of it, and whose project neither does."""
 
 Name = Annotated[
     str, Meta(min_length=1, max_length=100, description="A name in any script, with a letter in it")
@@ -25,6 +31,7 @@ Size = Annotated[
         pattern=r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$",
         description="width x height in pixels, such as 832x1216",
         examples=["832x1216"],
+        extra={"wanted": "width x height in pixels, such as 832x1216", "way": "832x1216"},
     ),
 ]
 Seed = Annotated[int, Meta(ge=0, le=2**53 - 1, description="Exact in every JSON reader")]
@@ -50,6 +57,14 @@ Matrix = Annotated[
     Meta(max_length=8, description="Lists of values; every combination is drawn"),
 ]
 
+
+def says(meaning: str, example: Any, absent: str = "") -> Meta:
+    """What a field means, a value that is right, and what holds if it is left out, where the
+    default does not say that itself. For people, in Markdown; every field has one."""
+    extra = {"absent": absent} if absent else None
+    return Meta(description=meaning, examples=[example], extra=extra)
+
+
 SMALLEST, LARGEST, GRAIN = 64, 4096, 8
 """Bounds of a picture's side in pixels, and what it must be a multiple of (the VAE's factor)."""
 
@@ -61,21 +76,38 @@ MOST_PICTURES = 400
 class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A project's own style. `{prompt}` in `prompt` stands for what is styled."""
 
-    prompt: Tags = ""
-    negative: Tags = ""
+    prompt: Annotated[
+        Tags,
+        says("what it adds; `{prompt}` stands for what is styled", "film noir, {prompt}, rain"),
+    ] = ""
+    negative: Annotated[Tags, says("what it adds to the negative prompt", "colour")] = ""
 
 
 class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a project says for all its jobs; a job's own word comes before it."""
 
-    size: Size | None = None
-    steps: Steps | None = None
-    guidance: Guidance | None = None
-    sampler: Sampler | None = None
-    schedule: Schedule | None = None
-    count: Count | None = None
-    prompt: Tags | None = None
-    negative: Tags | None = None
+    size: Annotated[
+        Size | None, says("width x height in pixels, multiples of 8", "832x1216", "the model's own")
+    ] = None
+    steps: Annotated[Steps | None, says("steps from noise to picture", 20, f"{STEPS}")] = None
+    guidance: Annotated[
+        Guidance | None, says("how closely the prompt is followed", 7, f"{GUIDANCE:g}")
+    ] = None
+    sampler: Annotated[Sampler | None, says("how each step is taken", "euler", f"`{SAMPLER}`")] = (
+        None
+    )
+    schedule: Annotated[
+        Schedule | None,
+        says("how the steps are spread; a sampler that cannot follow it takes its own",
+             "karras", "the sampler's own, mostly `karras`"),
+    ] = None  # fmt: skip
+    count: Annotated[Count | None, says("pictures of each job", 2, "1")] = None
+    prompt: Annotated[
+        Tags | None, says("tags added to every job's prompt", "rain, reflections", "nothing")
+    ] = None
+    negative: Annotated[
+        Tags | None, says("tags that no job's picture should show", "blurry, watermark", "nothing")
+    ] = None
 
 
 class Project(
@@ -84,16 +116,31 @@ class Project(
 ):  # fmt: skip
     """A production: what holds for all its characters and jobs."""
 
-    name: Name
-    description: Text = ""
-    style: Styles | None = None
-    styles: Annotated[dict[Name, Preset], Meta(max_length=200)] = {}
-    defaults: Defaults = Defaults()
+    name: Annotated[Name, says("what it is called", "Neon Tokyo")]
+    description: Annotated[
+        Text, says("what it is about; for people", "A city that never dries.")
+    ] = ""
+    style: Annotated[
+        Styles | None,
+        says("the look of jobs that name none: `cyberpunk`, `fantasy`, `steampunk`, "
+             "`studio_ghibli`, `manga`, one of its own, or `none`; a list is applied in order",
+             "cyberpunk", "`none`"),
+    ] = None  # fmt: skip
+    styles: Annotated[
+        dict[Name, Preset],
+        Meta(max_length=200),
+        says("styles of its own, by name", {"noir": {"prompt": "film noir, {prompt}, film grain"}}),
+    ] = {}
+    defaults: Annotated[
+        Defaults, says("for jobs that do not say", {"steps": 20, "guidance": 7})
+    ] = Defaults()
     rerender: Annotated[
         Literal["ask", "always"],
-        Meta(description="Whether its stale pictures are drawn again unasked"),
+        says("whether its stale pictures are drawn again unasked", "always"),
     ] = "ask"
-    metadata: dict[str, Any] = {}
+    metadata: Annotated[
+        dict[str, Any], says("anything, for people and other programs", {"studio": "7"})
+    ] = {}
 
 
 class Character(
@@ -106,60 +153,165 @@ class Character(
     `expression`, of which `outfits` and `expressions` name more.
     """
 
-    name: Name
-    project: Name | None = None
-    description: Text = ""
-    appearance: Tags = ""
-    outfit: Tags = ""
-    expression: Tags = ""
-    outfits: Wardrobe = {}
-    expressions: Wardrobe = {}
-    personality: Text = ""
-    backstory: Text = ""
-    relationships: dict[str, str] = {}
-    reference_prompts: tuple[str, ...] = ()
-    negative: Tags = ""
-    trigger: Tags = ""
-    seed: Seed | None = None
+    name: Annotated[Name, says("who it is; jobs name them so", "Akira")]
+    project: Annotated[
+        Name | None, says("the project they belong to", "Neon Tokyo", "the one above the file")
+    ] = None
+    description: Annotated[Text, says("for people; never in a prompt", "The courier.")] = ""
+    appearance: Annotated[
+        Tags, says("tags of what never changes: face, hair, eyes", "1girl, red hair, amber eyes")
+    ] = ""
+    outfit: Annotated[Tags, says("tags of what they usually wear", "black hoodie")] = ""
+    expression: Annotated[Tags, says("tags of how they usually look at us", "smile")] = ""
+    outfits: Annotated[
+        Wardrobe,
+        says("what else they wear, by the name that a job's `outfit` calls it by",
+             {"school": "white school uniform", "beach": "yellow dress, straw hat"}),
+    ] = {}  # fmt: skip
+    expressions: Annotated[
+        Wardrobe,
+        says("how else they look, by the name that a job's `expression` calls it by",
+             {"cross": "angry, frown"}),
+    ] = {}  # fmt: skip
+    personality: Annotated[
+        Text, says("for people; never in a prompt", "Calm until she is not.")
+    ] = ""
+    backstory: Annotated[
+        Text, says("for people; never in a prompt", "She grew up by the docks.")
+    ] = ""
+    relationships: Annotated[
+        dict[str, str],
+        says("who others are to them; for people", {"Rei": "her brother"}),
+    ] = {}
+    reference_prompts: Annotated[
+        tuple[str, ...],
+        says("prompts that went well, kept for people", ["1girl, red hair, rooftop at night"]),
+    ] = ()
+    negative: Annotated[
+        Tags, says("tags that no picture of theirs should show", "short hair, hat")
+    ] = ""
+    trigger: Annotated[Tags, says("words a LoRA listens to; they come first", "akira_v2")] = ""
+    seed: Annotated[
+        Seed | None, says("the seed of their jobs that have none", 7, "the job's own")
+    ] = None
 
 
 class Role(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One of several characters in a picture: who, where, and what is worn and felt there."""
 
-    who: Name
-    at: Place | None = None
-    outfit: Tags | None = None
-    expression: Tags | None = None
+    who: Annotated[Name, says("the character's name", "Akira")]
+    at: Annotated[
+        Place | None, says("where they stand", "left", "the next free place from the left")
+    ] = None
+    outfit: Annotated[
+        Tags | None,
+        says("what they wear here: a name of their `outfits`, or tags", "school",
+             "the job's, else the bible's"),
+    ] = None  # fmt: skip
+    expression: Annotated[
+        Tags | None,
+        says("how they look here: a name of their `expressions`, or tags", "sad",
+             "the job's, else the bible's"),
+    ] = None  # fmt: skip
 
 
 class Job(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True,
     tag_field="kind", tag="job",
 ):  # fmt: skip
-    """One picture to draw, or `count` of them."""
+    """One picture to draw, or `count` of them. It needs a prompt, characters, or both."""
 
-    name: Name | None = None
-    project: Name | None = None
-    prompt: Tags = ""
-    negative: Tags = ""
-    characters: Annotated[tuple[Name, ...], Meta(max_length=8)] = ()
-    cast: Annotated[tuple[Role, ...], Meta(max_length=3)] = ()
-    outfit: Tags | None = None
-    expression: Tags | None = None
-    style: Styles | None = None
-    count: Count | None = None
-    seed: Seed | None = None
-    seeds: Annotated[tuple[Seed, ...], Meta(max_length=100)] = ()
-    matrix: Matrix = {}
-    sheet: Sheet | None = None
-    size: Size | None = None
-    steps: Steps | None = None
-    guidance: Guidance | None = None
-    sampler: Sampler | None = None
-    schedule: Schedule | None = None
-    priority: Priority = 0
-    hold: bool = False
-    force: Annotated[bool, Meta(description="Drawn although the same picture was drawn before")] = (
+    name: Annotated[
+        Name | None,
+        says("part of its pictures' names; required in a file of several documents", "dusk",
+             "the file's name alone"),
+    ] = None  # fmt: skip
+    project: Annotated[
+        Name | None, says("the project it belongs to", "Neon Tokyo", "the one above the file")
+    ] = None
+    prompt: Annotated[
+        Tags, says("tags of what is to be seen, as text with commas or as a list",
+                   "city at night, rain")
+    ] = ""  # fmt: skip
+    negative: Annotated[Tags, says("tags of what is not to be seen", "blurry, watermark")] = ""
+    characters: Annotated[
+        tuple[Name, ...],
+        Meta(max_length=8),
+        says("who is in the picture; of exactly two the first stands left, the second right",
+             ["Akira", "Rei"]),
+    ] = ()  # fmt: skip
+    cast: Annotated[
+        tuple[Role, ...],
+        Meta(max_length=3),
+        says("instead of `characters`: who is where, and wears and feels what; each keeps to a "
+             "region of its own", [{"who": "Akira", "at": "left"}, {"who": "Rei", "at": "right"}]),
+    ] = ()  # fmt: skip
+    outfit: Annotated[
+        Tags | None,
+        says("what the characters wear: a name of a bible's `outfits`, or tags", "school",
+             "the bible's"),
+    ] = None  # fmt: skip
+    expression: Annotated[
+        Tags | None,
+        says("how the characters look: a name of a bible's `expressions`, or tags", "sad",
+             "the bible's"),
+    ] = None  # fmt: skip
+    style: Annotated[
+        Styles | None,
+        says("`cyberpunk`, `fantasy`, `steampunk`, `studio_ghibli`, `manga`, one of the project's "
+             "or of a styles file, or `none`; a list is applied in order", "manga",
+             "the project's"),
+    ] = None  # fmt: skip
+    count: Annotated[
+        Count | None, says("how many pictures, each with its own seed", 2, "the project's, else 1")
+    ] = None
+    seed: Annotated[
+        Seed | None,
+        says("picture n starts from this plus n - 1", 7,
+             "its first character's that has one, else made from the manifest's content"),
+    ] = None  # fmt: skip
+    seeds: Annotated[
+        tuple[Seed, ...],
+        Meta(max_length=100),
+        says("instead of `seed` and `count`: a picture of each", [7, 99, 2077]),
+    ] = ()
+    matrix: Annotated[
+        Matrix,
+        says("lists of values, of which every combination is drawn, all with the same seeds: of "
+             "`expression`, `outfit`, `style`, `negative`, `size`, `steps`, `guidance`, `sampler` "
+             "and `schedule`, or of a word of your own, that stands as `{word}` in the prompt or "
+             "else at its end",
+             {"expression": ["smile", "sad"], "place": ["forest", "beach"]}),
+    ] = {}  # fmt: skip
+    sheet: Annotated[
+        Sheet | None,
+        says("`turnaround`, `expressions` or `outfits`: a picture of each of its one character, "
+             "and a labelled sheet of them all", "expressions"),
+    ] = None  # fmt: skip
+    size: Annotated[
+        Size | None,
+        says("width x height in pixels, multiples of 8", "832x1216",
+             "the project's, else the model's own"),
+    ] = None  # fmt: skip
+    steps: Annotated[
+        Steps | None, says("steps from noise to picture", 20, f"the project's, else {STEPS}")
+    ] = None
+    guidance: Annotated[
+        Guidance | None,
+        says("how closely the prompt is followed", 7, f"the project's, else {GUIDANCE:g}"),
+    ] = None
+    sampler: Annotated[
+        Sampler | None,
+        says("how each step is taken", "euler", f"the project's, else `{SAMPLER}`"),
+    ] = None
+    schedule: Annotated[
+        Schedule | None,
+        says("how the steps are spread; not every sampler can follow every one", "karras",
+             "the project's, else the sampler's own, mostly `karras`"),
+    ] = None  # fmt: skip
+    priority: Annotated[Priority, says("higher is drawn earlier", 10)] = 0
+    hold: Annotated[bool, says("true: known, but not drawn", True)] = False
+    force: Annotated[bool, says("true: drawn although the same picture was drawn before", True)] = (
         False
     )
 
@@ -191,5 +343,21 @@ def split_tags(tags: Tags | None) -> tuple[str, ...]:
     if not tags:
         return ()
     lines = (tags,) if isinstance(tags, str) else tags
-    pieces = (piece for line in lines for piece in re.split(r",(?![^(]*\))", line))
+    pieces = (piece for line in lines for piece in _pieces(line))
     return tuple(tidy for piece in pieces if (tidy := " ".join(piece.split())))
+
+
+def _pieces(line: str) -> list[str]:
+    """A line cut at its commas, but not where the next bracket after one closes.
+
+    From the end, so that a text takes time by its length, whatever is in it.
+    """
+    pieces: list[str] = []
+    end, inside = len(line), False
+    for match in reversed(list(re.finditer(r"[,()]", line))):
+        if match.group() != ",":
+            inside = match.group() == ")"
+        elif not inside:
+            pieces.append(line[match.end() : end])
+            end = match.start()
+    return [line[:end], *reversed(pieces)]

@@ -1,13 +1,8 @@
 """What a job refers to that is not there: it waits, and says for what, with the nearest names."""
 
-from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Literal
 
 from msgspec import Struct
-
-MOST_SHOWN = 6
-"""So many names are all told where none looks like the one that is missing."""
 
 
 class Missing(Struct, frozen=True, kw_only=True):
@@ -37,10 +32,3 @@ class Waiting(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return "; ".join(map(str, self.missing))
-
-
-def nearest(name: str, names: Iterable[str]) -> tuple[str, ...]:
-    """At most three names that look like this one; all of a handful where none does."""
-    known = sorted(names)
-    close = get_close_matches(name, known, n=3, cutoff=0.5)
-    return tuple(close or (known if len(known) <= MOST_SHOWN else ()))

@@ -19,8 +19,9 @@ from pipeline.core.lookup import (
     find_styles,
     wildcard_names,
 )
-from pipeline.core.manifest import Job, Project, parse_size
-from pipeline.core.missing import Missing, Waiting, nearest
+from pipeline.core.manifest import GUIDANCE, SAMPLER, STEPS, Job, Project, parse_size
+from pipeline.core.missing import Missing, Waiting
+from pipeline.core.near import near
 from pipeline.core.prompt import Figure, Part, joined, negative_parts, prompt_parts
 from pipeline.core.regions import regions_of
 from pipeline.core.resolved import Cell, Model, Resolved
@@ -29,10 +30,6 @@ from pipeline.core.state import JobState, State
 from pipeline.core.styles import Style
 from pipeline.core.variants import Variant, variants
 from pipeline.core.wildcards import chosen, wildcards_in
-
-STEPS = 15
-GUIDANCE = 5.0
-SAMPLER: Sampler = "dpmpp_2m"
 
 
 class Compiled(Struct, frozen=True, kw_only=True):
@@ -215,7 +212,7 @@ def _miss_wildcards(state: State, job: JobState, scene: _Scene, missing: list[Mi
             Missing(
                 kind="wildcard",
                 name=name,
-                nearest=nearest(name, wildcard_names(state, job)),
+                nearest=near(name, wildcard_names(state, job)),
                 field=("prompt",) if f"__{name}__" in str(job.spec.prompt) else None,
                 of=f" of the wildcard {outer!r}" if outer else "",
             )

@@ -1,6 +1,6 @@
 """From the parser's events to a tree: counts first, then builds, one open node at a time.
 
-Owns duplicate keys, merge keys, tags, anchors and the limits on depth, nodes and aliases.
+Owns duplicate keys, merge keys, tags, anchors and the limits on depth, values, text and aliases.
 A limit stops the file (`LimitError`); anything else becomes a finding of its document, and
 reading goes on.
 """
@@ -27,7 +27,8 @@ class LimitError(Exception):
 
 
 class _Open(Struct, kw_only=True):
-    """A list or mapping whose end has not come; `weight` and `height` count all it stands for."""
+    """A list or mapping whose end has not come; `weight` (values), `length` (characters) and
+    `height` count all it stands for."""
 
     mark: Mark
     anchor: str | None
@@ -37,12 +38,14 @@ class _Open(Struct, kw_only=True):
     key: tuple[str, Mark] | None = None
     awaits_value: bool = False
     weight: int = 1
+    length: int = 0
     height: int = 1
 
 
 class _Anchored(Struct, frozen=True):
     node: Node
     weight: int
+    length: int
     height: int
 
 
@@ -55,9 +58,10 @@ def mark_of(event: Event) -> Mark:
 class Builder:
     """Takes the events of a stream one by one; the limits hold for the whole stream."""
 
-    def __init__(self, *, deepest: int, most_nodes: int, most_aliases: int) -> None:
+    def __init__(self, *, deepest: int, most_nodes: int, most_aliases: int, most_text: int) -> None:
         self._deepest, self._most_nodes, self._most_aliases = deepest, most_nodes, most_aliases
-        self._nodes = self._aliases = 0
+        self._most_text = most_text
+        self._nodes = self._aliases = self._text = 0
         self.begin()
 
     def begin(self) -> None:
@@ -77,7 +81,7 @@ class Builder:
     def open(self, event: MappingStartEvent | SequenceStartEvent) -> None:
         """A list or mapping begins."""
         mark = mark_of(event)
-        self._count(mark, 1, 1)
+        self._count(mark, 1, 0, 1)
         if event.tag is not None and event.tag not in ("!", *_COLLECTION_TAGS):
             shown = scalar.shown(event.tag)
             self._find(mark, f"the tag {shown} means nothing here", "take the tag away")
@@ -94,13 +98,14 @@ class Builder:
             else Sequence(mark=done.mark, items=tuple(done.items))
         )
         if done.anchor is not None:
-            self._anchors[done.anchor] = _Anchored(node, done.weight, done.height)
-        self._add(node, done.weight, done.height)
+            self._anchors[done.anchor] = _Anchored(node, done.weight, done.length, done.height)
+        self._add(node, done.weight, done.length, done.height)
 
     def scalar(self, event: ScalarEvent) -> None:
         """A single value or key."""
         mark = mark_of(event)
-        self._count(mark, 1, 0)
+        length = len(event.value)
+        self._count(mark, 1, length, 0)
         if self._is_key() and event.implicit[0] and event.value == "<<":
             self._find(
                 mark,
@@ -109,8 +114,8 @@ class Builder:
             )
         node = Scalar(mark=mark, value=self._value(event, mark), text=event.value)
         if event.anchor is not None:
-            self._anchors[event.anchor] = _Anchored(node, 1, 0)
-        self._add(node, 1, 0)
+            self._anchors[event.anchor] = _Anchored(node, 1, length, 0)
+        self._add(node, 1, length, 0)
 
     def alias(self, anchor: str, mark: Mark) -> None:
         """`*anchor`: all that the anchor stands for, once more."""
@@ -124,9 +129,10 @@ class Builder:
             within = any(frame.anchor == anchor for frame in self._open)
             why = "it stands inside what it repeats" if within else f"no &{anchor} stands before it"
             self._find(mark, f"*{anchor} repeats nothing: {why}", "put text with * in quotes")
-            known = _Anchored(Scalar(mark=mark, value=None, text=f"*{anchor}"), 1, 0)
-        self._count(mark, known.weight, known.height)
-        self._add(structs.replace(known.node, mark=mark), known.weight, known.height)
+            known = _Anchored(Scalar(mark=mark, value=None, text=f"*{anchor}"), 1, 0, 0)
+        self._count(mark, known.weight, known.length, known.height)
+        node = structs.replace(known.node, mark=mark)
+        self._add(node, known.weight, known.length, known.height)
 
     def _value(self, event: ScalarEvent, mark: Mark) -> Value:
         if found := scalar.unwritable(event.value):
@@ -145,12 +151,13 @@ class Builder:
     def _is_key(self) -> bool:
         return bool(self._open) and self._open[-1].mapping and not self._open[-1].awaits_value
 
-    def _add(self, node: Node, weight: int, height: int) -> None:
+    def _add(self, node: Node, weight: int, length: int, height: int) -> None:
         if not self._open:
             self._root = node
             return
         parent = self._open[-1]
         parent.weight += weight
+        parent.length += length
         parent.height = max(parent.height, height + 1)
         if not parent.mapping:
             parent.items.append(node)
@@ -186,8 +193,18 @@ class Builder:
             return node.text, node.mark
         return None
 
-    def _count(self, mark: Mark, nodes: int, height: int) -> None:
+    def _count(self, mark: Mark, nodes: int, length: int, height: int) -> None:
         self._nodes += nodes
+        self._text += length
+        if self._text > self._most_text:
+            raise LimitError(
+                Finding(
+                    mark=mark,
+                    message=f"the file has more than {self._most_text:,} characters, aliases "
+                    "counted with all they repeat",
+                    hint="split it into several files",
+                )
+            )
         if self._nodes > self._most_nodes:
             raise LimitError(
                 Finding(

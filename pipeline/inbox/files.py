@@ -12,7 +12,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from pipeline.core.keys import MANIFEST_SUFFIXES, is_styles_file, is_wildcard_file
+from pipeline.core.keys import (
+    LONGEST_STEM,
+    MANIFEST_SUFFIXES,
+    is_styles_file,
+    is_wildcard_file,
+    stem_bytes,
+    stem_of,
+)
 from pipeline.inbox.yaml import LARGEST_FILE
 
 
@@ -123,6 +130,11 @@ def public_name(raw: str) -> tuple[str, str]:
     file = unicodedata.normalize("NFC", raw)
     if file.rpartition("/")[0] != raw.rpartition("/")[0]:
         return file, "its folder's name is in another Unicode spelling than NFC; rename the folder"
+    if stem_bytes(stem_of(file)) > LONGEST_STEM:
+        return (
+            file,
+            f"the file's name is too long for the names of its pictures ({LONGEST_STEM} bytes)",
+        )
     return file, ""
 
 

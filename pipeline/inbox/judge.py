@@ -27,14 +27,15 @@ class Judge:
 
     def __init__(self, needed: Words[str, str]) -> None:
         self.needed = needed
+        self.kinds: Words[str, inspect.StructType] = {}
         self.findings: list[Finding] = []
 
     def walk(self, node: Node, type_: inspect.Type, path: Path = ()) -> Any:
         """The value of `node` as builtins, without the parts that have findings, or `BAD`."""
         match type_:
-            case inspect.Metadata(type=inner, extra_json_schema=schema):
+            case inspect.Metadata(type=inner, extra=extra):
                 if isinstance(inner, inspect.StrType):
-                    return self._text(node, inner, path, schema or {})
+                    return self._text(node, inner, path, extra or {})
                 return self.walk(node, inner, path)
             case inspect.UnionType():
                 return self._union(node, type_, path)
@@ -79,7 +80,7 @@ class Judge:
         return self.find(node.mark, message, say.way_out(node, type_, field))
 
     def _text(
-        self, node: Node, type_: inspect.StrType, path: Path, schema: Words[str, Any]
+        self, node: Node, type_: inspect.StrType, path: Path, extra: Words[str, Any]
     ) -> str | Bad:
         if not (isinstance(node, Scalar) and isinstance(node.value, str)):
             return self.mistyped(node, type_, path)
@@ -88,10 +89,9 @@ class Judge:
             return BAD
         if type_.pattern is None or _matches(type_.pattern, text):
             return text
-        wanted = schema.get("description", f"like {type_.pattern}")
+        wanted = extra.get("wanted", f"like {type_.pattern}")
         tidy = text.replace(" ", "").lower().replace("*", "x").replace("×", "x")
-        example = next(iter(schema.get("examples", ())), "")
-        best = tidy if _matches(type_.pattern, tidy) else example
+        best = tidy if _matches(type_.pattern, tidy) else extra.get("way", "")
         message = f"{name} must be {wanted}, not {say.quoted(text)}"
         return self.find(node.mark, message, f"write it like this: {best}" if best else "")
 

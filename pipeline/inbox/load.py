@@ -12,8 +12,15 @@ import msgspec
 from msgspec import Struct, inspect
 
 from pipeline.core.faults import faults
-from pipeline.core.keys import is_styles_file, is_wildcard_file, slug
-from pipeline.core.manifest import Manifest
+from pipeline.core.keys import (
+    LONGEST_STEM,
+    is_styles_file,
+    is_wildcard_file,
+    job_key,
+    slug,
+    stem_bytes,
+)
+from pipeline.core.manifest import Job, Manifest
 from pipeline.core.problem import Problem
 from pipeline.core.styles import Style
 from pipeline.inbox import say, texts, yaml
@@ -81,6 +88,8 @@ def load(text: bytes, file: str) -> Loaded:
     for number, tree in enumerate(read.documents):
         manifest, faulty = _judged(tree, several)
         faulty += _again(tree.root, seen)
+        if several and isinstance(manifest, Job):
+            faulty += _overlong(file, manifest, tree.root)
         findings += faulty
         if manifest is not None and not faulty:
             documents.append(
@@ -161,6 +170,21 @@ def _again(root: Node, seen: dict[tuple[str, ...], int]) -> list[Finding]:
             message=f"two documents of this file, lines {first} and {mark.line}, are the "
             f"{words['kind']} {say.quoted(words['name'])}",
             hint="give one of them another name",
+        )
+    ]
+
+
+def _overlong(file: str, job: Job, root: Node) -> list[Finding]:
+    """Whether a job's name, behind the file's, leaves no room in the names of its pictures."""
+    length = stem_bytes(job_key(file, job.name, several=True))
+    if length <= LONGEST_STEM:
+        return []
+    return [
+        Finding(
+            mark=find(root, ("name",)),
+            message=f"with this name, its pictures' names would begin with {length} bytes, and "
+            f"{LONGEST_STEM} is the most",
+            hint="shorten it, or the file's name",
         )
     ]
 

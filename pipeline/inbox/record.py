@@ -28,6 +28,7 @@ class Walker(Protocol):
     """What walks the values: `pipeline.inbox.judge.Judge`."""
 
     needed: Words[str, str]
+    kinds: Words[str, inspect.StructType]
 
     @property
     def full(self) -> bool: ...
@@ -66,6 +67,7 @@ def tagged(
     guessed if that is safe, so that the other fields are judged at the same time."""
     field = types[0].tag_field or "kind"
     by_tag = {str(each.tag): each for each in types}
+    judge.kinds = by_tag
     entry = node.entries.get(field)
     if entry is None:
         return _tagless(judge, node, field, by_tag, path)
@@ -120,14 +122,10 @@ def _unknown(
     """Says that a key is not known; returns the field it probably meant."""
     names = [each.encode_name for each in type_.fields]
     near = nearest(key, names)
-    homes = [
-        each.encode_name
-        for each in type_.fields
-        if isinstance(each.type, inspect.StructType)
-        and key in [inner.encode_name for inner in each.type.fields]
-    ]
-    if homes:
-        near, hint = [], f"put it under '{homes[0]}:', indented"
+    if home := next((each.encode_name for each in type_.fields if key in _inside(each)), None):
+        near, hint = [], f"put it under '{home}:', indented"
+    elif owner := next((kind for kind, each in judge.kinds.items() if key in _names(each)), None):
+        near, hint = [], f"it is a field of a {owner}: write it there"
     elif near:
         already = " It is there already" if near[0] in node.entries else ""
         hint = f"did you mean {near[0]}?{already}"
@@ -135,6 +133,16 @@ def _unknown(
         hint = f"its fields are {', '.join(names)}"
     judge.find(entry.mark, f"{_noun(type_, path)} has no field {say.quoted(key)}", hint)
     return near
+
+
+def _names(type_: inspect.StructType) -> set[str]:
+    return {each.encode_name for each in type_.fields}
+
+
+def _inside(field: inspect.Field) -> set[str]:
+    """The fields that the value of a field has, if that is a mapping of fields."""
+    type_ = field.type.type if isinstance(field.type, inspect.Metadata) else field.type
+    return _names(type_) if isinstance(type_, inspect.StructType) else set()
 
 
 def _missing(

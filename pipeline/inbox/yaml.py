@@ -2,7 +2,7 @@
 
 Owns the limits and the order of checks; nothing is built before it is counted, and no nesting is
 followed by recursion, so no file can crash, stall or swell the program. Never raises for any bytes.
-Aliases count with all they stand for, so a file of 20,000 nodes is the largest that exists.
+Aliases count with all they stand for: no file says more than 20,000 values or a MiB of text.
 """
 
 import re
@@ -67,7 +67,9 @@ def _documents(text: str, lines: tuple[str, ...]) -> tuple[list[Tree], Finding |
 
 def _trees(events: Iterator[Event]) -> Iterator[Tree]:
     """Raises `LimitError` at a limit and passes what libyaml raises."""
-    builder = Builder(deepest=DEEPEST, most_nodes=MOST_NODES, most_aliases=MOST_ALIASES)
+    builder = Builder(
+        deepest=DEEPEST, most_nodes=MOST_NODES, most_aliases=MOST_ALIASES, most_text=LARGEST_FILE
+    )
     for event in events:
         match event:
             case ScalarEvent():
