@@ -18,7 +18,7 @@ from pipeline.complaints import Complaints
 from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.decide import decide, request, reused
-from pipeline.core.pending import claims, pending, queue, reusable, wanted
+from pipeline.core.pending import claims, pending, queue, reusable, sheet_owed, wanted
 from pipeline.core.resolved import Task
 from pipeline.core.state import State
 from pipeline.core.status import status
@@ -27,6 +27,7 @@ from pipeline.journal import Journal, JournalFull
 from pipeline.ledger import Ledger
 from pipeline.orders import Orders
 from pipeline.parts import Inbox, Pool
+from pipeline.sheets import Sheets
 from pipeline.sight import Sight
 
 log = logging.getLogger(__name__)
@@ -70,9 +71,12 @@ class Runner:
         self._complaints = Complaints(root)
         self._opening, self._once, self._grace = list(opening), once, grace
         self._sight = Sight(root, inbox)
+        self._sheets = Sheets(root, inbox.wake)
         self._orders = Orders(root)
         self._touched: set[str] = set()
-        self._painted = {key for key, job in state.jobs.items() if len(job.takes) > 1}
+        self._painted = {
+            key for key, job in state.jobs.items() if len(job.takes) > 1 or sheet_owed(job)
+        }
         self._busy: dict[str, Task] = {}
         self._unrecorded: list[o.Report] = []
         self._stops = 0
@@ -102,6 +106,7 @@ class Runner:
                 if self._stops and deadline is None:
                     deadline = time.monotonic() + self._grace
         finally:
+            self._sheets.stop()
             if self._stops > 1:
                 self._pool.kill()
             else:
@@ -266,13 +271,16 @@ class Runner:
         return True
 
     def _tidy(self) -> None:
-        """Put pictures on the shelf that a finished take no longer has."""
+        """Put on the shelf what a finished take no longer has, and compose what it has."""
         if self._inbox.lost:
             return
         painted, self._painted = sorted(self._painted), set()
         for key in painted:
             shelf.tidy(self._root, self.state.jobs[key], self._record)
+            shelf.tidy_sheets(self._root, self.state.jobs[key], self._record)
             shelf.sweep(self._root, self.state.jobs[key])
+            self._sheets.want(self.state, key)
+        self._sheets.place(self.state, self._record)
 
     def _tell(self) -> None:
         """Tell of the moment where it differs; steps are ticks and do not count."""
@@ -295,7 +303,7 @@ class Runner:
             return not self._busy or time.monotonic() > deadline
         if not self._once or not self._sight.complete or self._busy or not self._inbox.quiet:
             return False
-        return not pending(self.state, set(), 1)
+        return not pending(self.state, set(), 1) and not self._sheets.busy
 
     def _needs_a_person(self) -> bool:
         """Whether anything is wrong, or still owed: a paused queue draws nothing by itself."""

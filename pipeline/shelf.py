@@ -13,7 +13,7 @@ from pipeline.core import observed as o
 from pipeline.core.commands import Restore
 from pipeline.core.keys import on_shelf, shelf_file
 from pipeline.core.obey import restorable, restored
-from pipeline.core.pending import leftovers, strays, task_of
+from pipeline.core.pending import leftovers, stray_sheets, strays, task_of
 from pipeline.core.state import Image, JobState, State, Take
 from pipeline.core.targets import Refusal
 
@@ -28,6 +28,15 @@ def tidy(root: Path, job: JobState, record: Record) -> None:
         if pictures.shelve(root, image.file, image.sha256, shelf):
             record([e.ImageShelved(job=job.key, take=take.number, index=image.index, file=shelf)])
             pictures.remove(root, image.file, image.sha256)
+
+
+def tidy_sheets(root: Path, job: JobState, record: Record) -> None:
+    """Put the sheets on the shelf that the job no longer asks for."""
+    for take, sheet in stray_sheets(job):
+        shelf = shelf_file(job.key, take.number, 0)
+        if pictures.shelve(root, sheet.file, sheet.sha256, shelf):
+            record([e.SheetShelved(job=job.key, take=take.number, file=shelf)])
+            pictures.remove(root, sheet.file, sheet.sha256)
 
 
 def sweep(root: Path, job: JobState) -> None:

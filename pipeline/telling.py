@@ -115,6 +115,8 @@ _OfJob = (
     | e.ImageReused
     | e.ImageShelved
     | e.ImageRestored
+    | e.SheetComposed
+    | e.SheetShelved
     | e.RenderFailed
     | e.WorkerLost
     | _Steering
@@ -144,6 +146,10 @@ def _of_job(event: _OfJob) -> Told:
             return _told("drawn", event.file, f"{event.seconds:.1f} s", event.worker, tone="good")
         case e.ImageReused():
             return _told("reused", event.file, f"same as {event.source}", tone="good")
+        case e.SheetComposed():
+            return _told("composed", event.file, f"take {event.take}", tone="good")
+        case e.SheetShelved():
+            return _told("kept", event.file, f"take {event.take} of {event.job}", tone="quiet")
         case e.ImageShelved():
             return _told("kept", event.file, f"take {event.take} of {event.job}", tone="quiet")
         case e.ImageRestored():

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from pipeline.commands.sheet import Card, write_sheet
 from pipeline.commands.standing import holder
+from pipeline.contact import Card, write_sheet
 from pipeline.core.events import Event
 from pipeline.core.evolve import evolve
 from pipeline.core.observed import Live, Stepped

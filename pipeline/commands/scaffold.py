@@ -45,6 +45,8 @@ GITIGNORE = """\
 *.[0-9][0-9]-[0-9]*.png
 *.[0-9][0-9][0-9].png
 *.[0-9][0-9][0-9]-[0-9]*.png
+*.sheet.png
+*.sheet-[0-9]*.png
 """
 
 SETTINGS = """\
@@ -146,7 +148,7 @@ defaults:
   steps: 15
   sampler: dpmpp_2m
   schedule: karras
-  guidance: 7
+  guidance: 5
   # count: 1
   # negative: low quality, blurry
 """
@@ -202,7 +204,7 @@ kind: job
 # seed: 7                # picture n has this plus n - 1
 # size: 256x256
 # steps: 15
-# guidance: 7
+# guidance: 5
 # priority: 0            # higher is drawn earlier
 # hold: true             # keeps it from being drawn
 """

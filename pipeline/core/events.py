@@ -180,6 +180,23 @@ class TakeRestored(Fact, frozen=True, kw_only=True, tag="take_restored"):
     take: int
 
 
+class SheetComposed(Fact, frozen=True, kw_only=True, tag="sheet_composed"):
+    """The labelled sheet of a take's pictures is complete under `file`."""
+
+    job: str
+    take: int
+    file: str
+    sha256: str
+
+
+class SheetShelved(Fact, frozen=True, kw_only=True, tag="sheet_shelved"):
+    """The sheet of an older take now stands at `file`."""
+
+    job: str
+    take: int
+    file: str
+
+
 class RenderFailed(Fact, frozen=True, kw_only=True, tag="render_failed"):
     """`disk_full` is not the picture's fault: it is still owed, and the queue is paused."""
 
@@ -272,6 +289,8 @@ Event = (
     | ImageShelved
     | ImageRestored
     | TakeRestored
+    | SheetComposed
+    | SheetShelved
     | RenderFailed
     | WorkerLost
     | JobQuarantined

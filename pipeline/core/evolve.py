@@ -52,6 +52,8 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             | e.ImageShelved()
             | e.ImageRestored()
             | e.TakeRestored()
+            | e.SheetComposed()
+            | e.SheetShelved()
             | e.RenderFailed()
             | e.WorkerLost()
         ):

@@ -50,10 +50,15 @@ def character_key(project: str | None, name: str) -> str:
 def picture_file(job: str, index: int, attempt: int = 1) -> str:
     """Where picture `index` (from 1) of a job stands: `stem[.name].NN.png`.
 
-    `attempt` counts on where that name is taken by a file the journal does not own.
+    `attempt` counts on where that name is taken by a file the journal does not own. Number 0 is the
+    sheet of them all, `stem[.name].sheet.png`.
     """
     stem = job.replace("#", ".")
-    return f"{stem}.{index:02d}{f'-{attempt}' if attempt > 1 else ''}.png"
+    return f"{stem}.{_numbered(index)}{f'-{attempt}' if attempt > 1 else ''}.png"
+
+
+def _numbered(index: int) -> str:
+    return f"{index:02d}" if index else "sheet"
 
 
 def stem_bytes(job: str) -> int:
@@ -63,7 +68,7 @@ def stem_bytes(job: str) -> int:
 
 def shelf_file(job: str, take: int, index: int) -> str:
     """Where a picture of an older take is kept once a newer one stands in its place."""
-    return f"{_SHELF}/{job}.take{take}.{index:02d}.png"
+    return f"{_SHELF}/{job}.take{take}.{_numbered(index)}.png"
 
 
 def on_shelf(file: str) -> bool:

@@ -103,6 +103,53 @@ def strays(job: JobState) -> list[tuple[Take, Image]]:
     ]
 
 
+def sheet_owed(job: JobState) -> Take | None:
+    """The take whose pictures are all there and whose sheet is not, if the job asks for one."""
+    if job.spec.sheet is None or job.withdrawn or not job.takes:
+        return None
+    last = job.takes[-1]
+    whole = len(last.images) == len(last.cells) and spec_that_draws(last.spec) == (
+        spec_that_draws(job.spec)
+    )
+    return last if whole and last.sheet is None else None
+
+
+def stray_sheets(job: JobState) -> list[tuple[Take, Drawn]]:
+    """Sheets of older takes that stand beside the manifest of a job whose finished newest take has
+    none: they belong on the shelf."""
+    if not job.takes or job.takes[-1].owed or job.spec.sheet is not None:
+        return []
+    return [
+        (take, take.sheet)
+        for take in job.takes[:-1]
+        if take.sheet is not None and not on_shelf(take.sheet.file)
+    ]
+
+
+def sheet_task(job: JobState, take: Take) -> Task:
+    """A take's sheet as a task, number 0: it belongs where the newest sheet stands."""
+    held = next(
+        (
+            (older, older.sheet)
+            for older in reversed(job.takes)
+            if older.sheet is not None and not on_shelf(older.sheet.file)
+        ),
+        None,
+    )
+    first = take.cells[0]
+    return Task(
+        job=job.key,
+        take=take.number,
+        index=0,
+        seed=first.seed,
+        resolved=first.resolved,
+        digest=first.digest,
+        file=held[1].file if held else picture_file(job.key, 0),
+        replaces=held[1].sha256 if held else None,
+        shelf=shelf_file(job.key, held[0].number, 0) if held else None,
+    )
+
+
 def leftovers(job: JobState) -> list[tuple[str, str]]:
     """Where a picture that is on the shelf may still stand beside the manifest, with its sha256,
     because the program died between the two."""

@@ -45,6 +45,13 @@ class Image(Struct, frozen=True, kw_only=True):
     source: str | None = None
 
 
+class Drawn(Struct, frozen=True, kw_only=True):
+    """Where a picture stands, and what it is."""
+
+    file: str
+    sha256: str
+
+
 class Take(Struct, frozen=True, kw_only=True):
     """One rendering of a job. `images`, `started` and `failed` are by index, from 1.
 
@@ -63,6 +70,7 @@ class Take(Struct, frozen=True, kw_only=True):
     failed: dict[int, str] = {}
     anew: bool = False
     restored: bool = False
+    sheet: Drawn | None = None
 
     @property
     def begun(self) -> bool:
@@ -126,13 +134,6 @@ class JobState(Struct, frozen=True, kw_only=True):
     def rank(self) -> tuple[int, int]:
         """What is drawn first sorts first."""
         return -(self.spec.priority if self.priority is None else self.priority), self.order
-
-
-class Drawn(Struct, frozen=True, kw_only=True):
-    """Where a picture of some digest and seed stands."""
-
-    file: str
-    sha256: str
 
 
 class State(Struct, kw_only=True):

@@ -22,6 +22,8 @@ _Drawing: TypeAlias = (
     | e.ImageShelved
     | e.ImageRestored
     | e.TakeRestored
+    | e.SheetComposed
+    | e.SheetShelved
     | e.RenderFailed
     | e.WorkerLost
 )
@@ -54,6 +56,14 @@ def draw(state: State, at: str, event: _Drawing) -> None:
                     index=event.index, seed=event.seed, file=event.file, sha256=event.sha256,
                     at=at, source=event.source,
                 ),
+            )  # fmt: skip
+        case e.SheetComposed(job=key, file=file, sha256=sha256):
+            sheet = Drawn(file=file, sha256=sha256)
+            _in_take(state, key, event.take, lambda take: replace(take, sheet=sheet))
+        case e.SheetShelved(job=key, file=file):
+            _in_take(
+                state, key, event.take,
+                lambda take: replace(take, sheet=take.sheet and replace(take.sheet, file=file)),
             )  # fmt: skip
         case e.ImageShelved() | e.ImageRestored():
             _move(state, event)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.commands.sheet import Card, draw_sheet, write_sheet
+from pipeline.contact import Card, draw_sheet, write_sheet
 
 COLORS = [(220, 30, 30), (30, 220, 30), (30, 30, 220), (220, 220, 30), (30, 220, 220)]
 

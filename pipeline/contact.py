@@ -31,11 +31,12 @@ _RADIUS = 14
 
 
 class Card(Struct, frozen=True, kw_only=True):
-    """One picture: its file, the name under it, and its style."""
+    """One picture: its file, the name under it, its style, and a word in place of the style's."""
 
     file: Path
     name: str
     style: str
+    note: str = ""
 
 
 def write_sheet(cards: Sequence[Card], file: Path, *, title: str, subtitle: str = "") -> None:
@@ -101,7 +102,9 @@ def _place(
     accent = _ACCENTS.get(card.style, _FAINT)
     dot = (left + _INSET + 5, under + 41)
     pen.ellipse((*dot, dot[0] + 7, dot[1] + 7), accent)
-    _write(pen, (dot[0] + 15, under + 36), card.style or "no style", 14, accent, room - 16)
+    _write(
+        pen, (dot[0] + 15, under + 36), card.note or card.style or "no style", 14, accent, room - 16
+    )
 
 
 def _corners(size: tuple[int, int]) -> Image.Image:

@@ -1,0 +1,105 @@
+"""A job that asks for a sheet gets one beside its pictures, once, and again with each take."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipeline.core import events as e
+from pipeline.core.state import Take
+from pipeline.pictures import sha256_of
+from tests.running import Run, fold
+
+AKIRA = "kind: character\nname: Akira\nappearance: silver hair\nexpressions: {glad: x, cross: y}\n"
+SHEET = "kind: job\ncharacters: [Akira]\nsheet: expressions\n"
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[], Run]]:
+    runs: list[Run] = []
+
+    def begin() -> Run:
+        runs.append(Run(tmp_path / "inbox"))
+        return runs[-1]
+
+    yield begin
+    for run in runs:
+        run.close()
+
+
+def drawn(run: Run) -> Take:
+    run.until(lambda: run.status("faces") == "done" and run.state.jobs["faces"].takes[-1].sheet
+              is not None)  # fmt: skip
+    return run.state.jobs["faces"].takes[-1]
+
+
+def test_a_sheet_stands_beside_its_pictures(start: Callable[[], Run]) -> None:
+    run = start()
+    run.drop("akira.yaml", AKIRA)
+    run.drop("faces.yaml", SHEET)
+    take = drawn(run)
+    assert take.sheet is not None
+    assert take.sheet.file == "faces.sheet.png"
+    assert sha256_of(run.root / "faces.sheet.png") == take.sheet.sha256
+    with Image.open(run.root / "faces.sheet.png") as sheet:
+        assert sheet.width > 2 * 256
+    assert sorted(image.file for image in take.images.values()) == ["faces.01.png", "faces.02.png"]
+    composed = [event for event in run.watcher.events if isinstance(event, e.SheetComposed)]
+    assert len(composed) == 1
+    assert fold(run.root).jobs == run.state.jobs
+
+
+def test_a_new_take_has_a_new_sheet_and_the_older_one_is_kept(start: Callable[[], Run]) -> None:
+    run = start()
+    run.drop("akira.yaml", AKIRA)
+    run.drop("faces.yaml", SHEET)
+    first = drawn(run).sheet
+    run.drop("faces.yaml", SHEET + "prompt: roof\n")
+    run.until(lambda: len(run.state.jobs["faces"].takes) == 2)
+    second = drawn(run).sheet
+    assert first is not None
+    assert second is not None
+    assert second.file == first.file
+    assert second.sha256 != first.sha256
+    kept = run.state.jobs["faces"].takes[0].sheet
+    assert kept is not None
+    assert kept.file == ".pipeline/takes/faces.take1.sheet.png"
+    assert sha256_of(run.root / kept.file) == first.sha256
+
+
+def test_a_sheet_lost_to_a_crash_is_composed_at_the_next_start(start: Callable[[], Run]) -> None:
+    run = start()
+    run.drop("akira.yaml", AKIRA)
+    run.drop("faces.yaml", SHEET)
+    # The last picture's event is on the disk, and nothing of the sheet.
+    run.until(lambda: run.status("faces") == "done")
+    run.close()
+    if fold(run.root).jobs["faces"].takes[-1].sheet is not None:
+        pytest.skip("the sheet was quicker")
+    again = start()
+    assert drawn(again).sheet is not None
+
+
+def test_a_job_that_asks_no_longer_puts_its_sheet_away(start: Callable[[], Run]) -> None:
+    run = start()
+    run.drop("akira.yaml", AKIRA)
+    run.drop("faces.yaml", SHEET)
+    drawn(run)
+    run.drop("faces.yaml", SHEET.replace("sheet: expressions", "prompt: roof"))
+    run.until(lambda: not (run.root / "faces.sheet.png").exists())
+    assert (run.root / ".pipeline/takes/faces.take1.sheet.png").exists()
+
+
+def test_a_sheet_that_somebody_retouched_is_not_overwritten(start: Callable[[], Run]) -> None:
+    run = start()
+    run.drop("akira.yaml", AKIRA)
+    run.drop("faces.yaml", SHEET)
+    drawn(run)
+    (run.root / "faces.sheet.png").write_bytes(b"mine now")
+    run.drop("faces.yaml", SHEET + "prompt: roof\n")
+    run.until(lambda: len(run.state.jobs["faces"].takes) == 2)
+    second = drawn(run).sheet
+    assert second is not None
+    assert second.file == "faces.sheet-2.png"
+    assert (run.root / "faces.sheet.png").read_bytes() == b"mine now"
