@@ -44,6 +44,7 @@ class Production:
         self.state = State()
         self.events: list[e.Event] = []
         self._files: dict[str, o.FileSeen] = {}
+        self.texts: dict[str, str] = {}
         self._told = 0
         self._given = 0
         self.record(e.RunnerStarted(version="0", model=MODEL, workers=3, device="cpu", pid=1))
@@ -72,11 +73,12 @@ class Production:
         return self.events[before:]
 
     def drop(self, file: str, text: str) -> list[e.Event]:
-        self._files[file] = seen(file, text)
+        self._files[file], self.texts[file] = seen(file, text), text
         return self.observe(self._files[file])
 
     def remove(self, file: str) -> list[e.Event]:
         self._files.pop(file, None)
+        self.texts.pop(file, None)
         return self.observe(o.FileGone(file=file))
 
     def checkout(self, files: Iterable[tuple[str, str]]) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from pipeline import orders
-from pipeline.commands.checking import check_folder
+from pipeline.commands.checking import ANY_MODEL
+from pipeline.commands.planning import rehearsed
 from pipeline.commands.standing import holder
 from pipeline.core import commands as c
 from pipeline.core import events as e
@@ -44,8 +45,8 @@ def give(inbox: Path, command: c.Command, *, seconds: float = PATIENCE) -> str:
     """
     command = _by_key(inbox, command)
     state = restore(inbox)
-    expected = _expected(inbox, state, command)
     running = holder(inbox / PRIVATE) is not None
+    expected = _expected(inbox, state, command, running=running)
     name = orders.send(inbox, command, at=time.time_ns())
     if not running:
         return LATER.format(expected)
@@ -78,20 +79,26 @@ def key_of(inbox: Path, name: str) -> str:
     return name
 
 
-def _expected(inbox: Path, state: State, command: c.Command) -> str:
+def _expected(inbox: Path, state: State, command: c.Command, *, running: bool) -> str:
     """What the answer would be now.
 
-    A manifest that arrived while no runner was up is not in the journal yet, so that the manifests
-    themselves are asked before anything is refused.
+    What the manifests say and no runner has seen yet is not in the journal: without a runner they
+    are asked at once, with one before anything is refused.
     """
-    answer = _last(obey(state, "", command))
-    if answer is None or not answer.refused:
-        return answer.answer if answer is not None else f"{_word(command)} as asked"
-    if not isinstance(command, c.Restore):
-        again = _last(obey(check_folder(inbox).state, "", command))
-        if again is not None and not again.refused:
-            return again.answer
-    raise Refused(answer.answer, answer.hint or None)
+    known = state if running else _as_at_start(inbox, state)
+    answer = _last(obey(known, "", command))
+    if answer is not None and answer.refused and running:
+        answer = _last(obey(_as_at_start(inbox, state), "", command))
+    if answer is None:
+        return f"{_word(command)} as asked"
+    if answer.refused:
+        raise Refused(answer.answer, answer.hint or None)
+    return answer.answer
+
+
+def _as_at_start(inbox: Path, state: State) -> State:
+    """The state that the next start of a runner would come to."""
+    return rehearsed(inbox, state.model or ANY_MODEL, workers=state.workers)
 
 
 def _word(command: c.Command) -> str:

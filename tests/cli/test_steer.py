@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.command import CLONE, anime, environment, record
 from tests.cli.test_look import production
+from tests.production import Production
 from tests.running import JOB, Run
 
 pytestmark = pytest.mark.process
@@ -25,6 +26,14 @@ def beside(run: Run, *arguments: str, cwd: Path | None = None) -> tuple[int, str
         run.until(lambda: process.poll() is not None, 60)
         said, complained = process.communicate()
         return process.returncode, said, complained
+
+
+def at_rest(inbox: Path, made: Production) -> Path:
+    """An inbox that no runner runs: the manifests of a production, and its journal."""
+    for file, text in made.texts.items():
+        (inbox / file).parent.mkdir(parents=True, exist_ok=True)
+        (inbox / file).write_text(text)
+    return record(inbox, made.events)
 
 
 def test_with_a_runner_the_answer_is_what_it_did(start: Callable[..., Run]) -> None:
@@ -69,7 +78,7 @@ def test_takes_are_listed_restored_and_drawn_again(start: Callable[..., Run]) ->
 
 
 def test_without_a_runner_it_will_be_done_at_the_next_start(tmp_path: Path) -> None:
-    record(tmp_path / "inbox", production().events)
+    at_rest(tmp_path / "inbox", production())
     done = anime("retry", "show", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (
         0, "no runner is up; at the next start: retried show/failed (1 picture)\n",
@@ -79,10 +88,10 @@ def test_without_a_runner_it_will_be_done_at_the_next_start(tmp_path: Path) -> N
 
 
 def test_a_manifest_that_arrived_with_the_runner_down_can_be_named(tmp_path: Path) -> None:
-    record(tmp_path / "inbox", production().events)
+    at_rest(tmp_path / "inbox", production())
     (tmp_path / "inbox/new.yaml").write_text(JOB)
     assert anime("hold", "new", cwd=tmp_path).stdout == (
-        "no runner is up; at the next start: held new\n"
+        "no runner is up; at the next start: held new (1 picture)\n"
     )
 
 
@@ -102,7 +111,7 @@ def test_a_manifest_that_arrived_with_the_runner_down_can_be_named(tmp_path: Pat
 def test_what_cannot_be_is_refused_before_a_file_is_written(
     tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
-    record(tmp_path / "inbox", production().events)
+    at_rest(tmp_path / "inbox", production())
     done = anime(*arguments, cwd=tmp_path)
     assert done.returncode == code
     assert said in done.stderr
@@ -118,7 +127,7 @@ def test_an_inbox_that_never_ran_says_so(tmp_path: Path) -> None:
 
 
 def test_no_command_imports_torch(tmp_path: Path) -> None:
-    record(tmp_path / "inbox", production().events)
+    at_rest(tmp_path / "inbox", production())
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pipeline.cli import main; "
         "main(['hold', '--all']); main(['takes', 'show/done']); assert 'torch' not in sys.modules"
