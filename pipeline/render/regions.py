@@ -6,6 +6,13 @@ negative, the base, each region's. Its predictions are blended by the masks, and
 pipeline goes on with the result, guidance and sampler included, as if there had been one prompt.
 A prompt that no mask has a place for is not asked.
 
+The other way is to condition inside cross attention, where each place attends to the words of its
+region alone. Over 26 scenes of two figures the bundled model's judge, itself half taught, saw no
+difference (59% and 60% of what differs on the right figure; 57% with groups in one prompt, 33% with
+one prompt of both). But with another prompt on the right the left half changed by 7.4 grey levels
+here and by 8.8 there (17.5 with groups), and the text that such a UNet also has pooled cannot be
+told apart by place there. That way took 15% longer than a picture without regions, this one 36%.
+
 The blending hangs on two hooks that are there for one picture only. Never writes to a weight, and
 with no regions nothing is hung up at all.
 """
