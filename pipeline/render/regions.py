@@ -6,6 +6,14 @@ negative, the base, each region's. Its predictions are blended by the masks, and
 pipeline goes on with the result, guidance and sampler included, as if there had been one prompt.
 A prompt that no mask has a place for is not asked.
 
+The other way is to condition inside cross attention, where each place attends to the words of its
+region alone. Over 26 scenes of two figures, drawn by an earlier bundled model and seen by a judge
+that was half taught, 59% of what differs was on the right figure here and 60% there: no difference
+(57% with groups in one prompt; 33%, of 21 scenes, with the tags of both one after the other). But
+with another prompt on the right, the left half changed by 7.4 grey levels here and by 8.8 there
+(17.5 with groups), over six scenes; and text that a UNet also has pooled has no place there. That
+way took 15% longer than a picture without regions, this one 36%.
+
 The blending hangs on two hooks that are there for one picture only. Never writes to a weight, and
 with no regions nothing is hung up at all.
 """
