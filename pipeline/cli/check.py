@@ -1,5 +1,6 @@
 """`anime check`."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -33,7 +34,7 @@ def check(paths: tuple[str, ...], name: str | None, inbox: str | None, as_json: 
     texts: dict[Path, bytes] = {}
     if STDIN in paths:
         # As much as the runner reads of a file: enough to see that it is too large.
-        texts[given] = click.get_binary_stream("stdin").read(LARGEST_FILE + 1)
+        texts[given] = sys.stdin.buffer.read(LARGEST_FILE + 1)
     places = [given if path == STDIN else options.absolute(Path(path)) for path in paths]
     found = checking.check(places or [root], root, texts)
     for line in checking.report(found, Path.cwd(), as_json=as_json):

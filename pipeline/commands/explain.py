@@ -104,12 +104,11 @@ def _bare(text: str) -> str:
 def _unknown(asked: str) -> NoSuchField:
     kind, _, path = asked.partition(".")
     if kind in KINDS:
-        inside = (inner for each in fields(kind) for inner in (each, *each.inside))
-        paths = [each.path for each in inside]
+        paths = [inner.path for each in fields(kind) for inner in (each, *each.inside)]
+        above = path.rpartition(".")[0]
+        paths = [each for each in paths if each.rpartition(".")[0] == above] or paths
         hint = did_you_mean(path, paths).replace("mean ", f"mean {kind}.")
-        return NoSuchField(
-            f"a {kind} has no field {path!r}", hint or f"it has {', '.join(map(str, paths))}"
-        )
+        return NoSuchField(f"a {kind} has no field {path!r}", hint or f"it has {', '.join(paths)}")
     known = [*KINDS, *(_name(each) for each in every_field()), *(e.path for e in every_field())]
     return NoSuchField(
         f"there is no kind or field {asked!r}",

@@ -36,6 +36,10 @@ class Missing(Struct, frozen=True, kw_only=True):
     field: tuple[str | int, ...] | None = None
 
     def __str__(self) -> str:
+        if self.kind == "schedule":
+            return f"there is no schedule {self.name}"
+        if self.kind == "project" and self.field is None:
+            return f"it is not known yet whose this is: {self.name}"
         text = f"there is no {self.kind} {self.name!r} yet"
         if self.kind == "style" and self.field is None:
             text += ", which its project names"
@@ -101,7 +105,7 @@ def _first(project: Project | None, spec: Job, field: str, otherwise: Any) -> An
 def _project(state: State, job: JobState, missing: list[Missing]) -> Project | None:
     broken = _broken_project(state, job)
     if broken is not None:
-        missing.append(Missing(kind="project", name=f"of {broken}, which has errors of its own"))
+        missing.append(Missing(kind="project", name=f"{broken} has errors of its own"))
         return None
     if job.project is None:
         return None
