@@ -27,7 +27,12 @@ log = logging.getLogger(__name__)
 def waiting(state: State, loaded: Loaded) -> list[Problem]:
     """What the manifests of a file refer to that is not there, each at its place in the file."""
     return [
-        loaded.problem(document, missing.field or (), str(missing), hint=_way_out(missing))
+        loaded.problem(
+            document,
+            missing.field or (),
+            str(missing),
+            hint=_way_out(state, missing) + _meanwhile(document.manifest),
+        )
         for document in loaded.documents
         for missing in _missing(state, loaded, document.manifest)
     ]
@@ -69,19 +74,25 @@ def _probe(state: State, file: str, project: str, named: str | None = None) -> t
     return waits.missing if waits else ()
 
 
-def _way_out(missing: Missing) -> str:
+def _way_out(state: State, missing: Missing) -> str:
     """What to do about something that is not there."""
-    near = nearest(missing.name, missing.nearest)
-    if near:
-        return f"did you mean {near[0]}? Until it is mended, or arrives, the job waits"
-    match missing.kind:
-        case "character" | "project":
-            make = f"anime new {missing.kind} {shlex.quote(missing.name)}"
-            return f"the job waits until it arrives; to make it: {make}"
-        case "schedule":
-            return f"write {either(missing.nearest)}"
-        case _:
-            return "the job waits until it arrives, or until you mend the name"
+    if missing.kind == "schedule":
+        return f"write {either(missing.nearest)}"
+    if missing.kind == "project" and missing.field is None:
+        return "mend that file"
+    if missing.kind == "character":
+        tail = f"/{slug(missing.name)}"
+        if home := next((key for key in state.characters if key.endswith(tail)), None):
+            return f"another project has that name: write {home}"
+    if near := nearest(missing.name, missing.nearest):
+        return f"did you mean {near[0]}?"
+    if missing.kind in ("character", "project"):
+        return f"make it: anime new {missing.kind} {shlex.quote(missing.name)}"
+    return f"write {either(missing.nearest)}" if missing.nearest else "mend the name"
+
+
+def _meanwhile(manifest: Manifest) -> str:
+    return " (the job waits)" if isinstance(manifest, Job) else ""
 
 
 class Complaints:

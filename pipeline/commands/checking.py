@@ -185,7 +185,7 @@ def _load(root: Path, raw: str, texts: Mapping[Path, bytes]) -> Loaded | None:
                        "end it in .yaml, and begin no part of its path with a dot")  # fmt: skip
     file, fault = files.public_name(raw)
     if fault:
-        return _faulty(file, fault, "rename the file")
+        return _faulty(file, fault, "rename it")
     if (text := texts.get(root / raw)) is not None:
         return load(text, file)
     try:

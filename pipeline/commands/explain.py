@@ -12,6 +12,9 @@ from pipeline.inbox.nearest import did_you_mean
 
 WIDTH = 92
 
+INSTEAD = {"cast", "seeds", "matrix", "sheet"}
+"""Fields that stand in place of others."""
+
 
 class NoSuchField(AnimeError):
     """There is no kind or field of that name."""
@@ -54,8 +57,9 @@ def _kind(kind: str) -> list[str]:
 
 
 def example_of(kind: str) -> str:
-    """A manifest with every field at its example; not one that a person would write."""
-    filled = {each.path: each.example for each in fields(kind)}
+    """A manifest with every field at its example, as far as fields do not exclude each other; not
+    one that a person would write."""
+    filled = {each.path: each.example for each in fields(kind) if each.path not in INSTEAD}
     return written({"kind": kind} | filled)
 
 
@@ -104,12 +108,11 @@ def _bare(text: str) -> str:
 def _unknown(asked: str) -> NoSuchField:
     kind, _, path = asked.partition(".")
     if kind in KINDS:
-        inside = (inner for each in fields(kind) for inner in (each, *each.inside))
-        paths = [each.path for each in inside]
+        paths = [inner.path for each in fields(kind) for inner in (each, *each.inside)]
+        above = path.rpartition(".")[0]
+        paths = [each for each in paths if each.rpartition(".")[0] == above] or paths
         hint = did_you_mean(path, paths).replace("mean ", f"mean {kind}.")
-        return NoSuchField(
-            f"a {kind} has no field {path!r}", hint or f"it has {', '.join(map(str, paths))}"
-        )
+        return NoSuchField(f"a {kind} has no field {path!r}", hint or f"it has {', '.join(paths)}")
     known = [*KINDS, *(_name(each) for each in every_field()), *(e.path for e in every_field())]
     return NoSuchField(
         f"there is no kind or field {asked!r}",

@@ -87,7 +87,7 @@ def _tell(definitions: dict[str, Any]) -> None:
                 left_out = absent.get(("project", f"{name.casefold()}.{field}"), "")
             if left_out not in ("", "required", "nothing"):
                 schema["description"] = f"{schema['description']}. Left out: {left_out}"
-            if schema.get("default", True) in (None, "", [], {}):
+            if schema.get("default", True) in (None, "", (), [], {}):
                 del schema["default"]
             if field == "style":
                 schema.setdefault("anyOf", []).insert(0, {"enum": [*PRESETS, "none"]})

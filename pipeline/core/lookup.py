@@ -33,7 +33,7 @@ def find_project(state: State, job: JobState, missing: list[Missing]) -> Project
     """The job's project, or None where it has none or it is missing."""
     broken = _broken_project(state, job)
     if broken is not None:
-        missing.append(Missing(kind="project", name=f"of {broken}, which has errors of its own"))
+        missing.append(Missing(kind="project", name=f"{broken} has errors of its own"))
         return None
     if job.project is None:
         return None

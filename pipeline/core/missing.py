@@ -19,6 +19,10 @@ class Missing(Struct, frozen=True, kw_only=True):
     of: str = ""
 
     def __str__(self) -> str:
+        if self.kind == "schedule":
+            return f"there is no schedule {self.name}"
+        if self.kind == "project" and self.field is None:
+            return f"it is not known yet whose this is: {self.name}"
         text = f"there is no {self.kind} {self.name!r}{self.of} yet"
         if self.kind == "style" and self.field is None:
             text += ", which its project names"

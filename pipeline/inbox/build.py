@@ -84,7 +84,7 @@ class Builder:
         self._count(mark, 1, 0, 1)
         if event.tag is not None and event.tag not in ("!", *_COLLECTION_TAGS):
             shown = scalar.shown(event.tag)
-            self._find(mark, f"the tag {shown} means nothing here", "take the tag away")
+            self._find(mark, f"the tag {shown} means nothing here", scalar.way_past(event.tag))
         self._open.append(
             _Open(mark=mark, anchor=event.anchor, mapping=isinstance(event, MappingStartEvent))
         )
@@ -122,7 +122,11 @@ class Builder:
         self._aliases += 1
         if self._aliases > self._most_aliases:
             raise LimitError(
-                Finding(mark=mark, message=f"the file has more than {self._most_aliases} aliases")
+                Finding(
+                    mark=mark,
+                    message=f"the file has more than {self._most_aliases} aliases",
+                    hint="write some of the values out",
+                )
             )
         known = self._anchors.get(anchor)
         if known is None:
@@ -137,7 +141,9 @@ class Builder:
     def _value(self, event: ScalarEvent, mark: Mark) -> Value:
         if found := scalar.unwritable(event.value):
             code = f"U+{ord(found.group()):04X}"
-            self._find(mark, f"the control character {code} may not stand in a manifest", "")
+            self._find(
+                mark, f"the control character {code} may not stand in a manifest", "take it away"
+            )
             return scalar.unwritable_replaced(event.value)
         try:
             if event.tag is not None:
@@ -187,11 +193,18 @@ class Builder:
             self._find(
                 node.mark,
                 f"{node.text} is here twice: first in line {first.line}, column {first.column}",
-                "keep one of the two",
+                self._keep_one(parent, node.text),
             )
         elif node.text != "<<":
             return node.text, node.mark
         return None
+
+    def _keep_one(self, parent: _Open, key: str) -> str:
+        """What to do about a key that is there twice; where the first one of a document comes
+        again, another document probably begins."""
+        if len(self._open) == 1 and key == next(iter(parent.entries)):
+            return "keep one of the two, or put '---' above the document that begins here"
+        return "keep one of the two"
 
     def _count(self, mark: Mark, nodes: int, length: int, height: int) -> None:
         self._nodes += nodes
@@ -216,7 +229,11 @@ class Builder:
             )
         if len(self._open) + height > self._deepest:
             raise LimitError(
-                Finding(mark=mark, message=f"this is nested more than {self._deepest} levels deep")
+                Finding(
+                    mark=mark,
+                    message=f"this is nested more than {self._deepest} levels deep",
+                    hint="put it into fewer levels, or text with [ or { in quotes",
+                )
             )
 
     def _find(self, mark: Mark, message: str, hint: str) -> None:

@@ -129,7 +129,7 @@ def public_name(raw: str) -> tuple[str, str]:
         return shown, "the file's name has a control character in it"
     file = unicodedata.normalize("NFC", raw)
     if file.rpartition("/")[0] != raw.rpartition("/")[0]:
-        return file, "its folder's name is in another Unicode spelling than NFC; rename the folder"
+        return file, "its folder's name is in another Unicode spelling than NFC"
     if stem_bytes(stem_of(file)) > LONGEST_STEM:
         return (
             file,

@@ -29,11 +29,14 @@ class Judge:
         self.needed = needed
         self.kinds: Words[str, inspect.StructType] = {}
         self.findings: list[Finding] = []
+        self._examples: dict[Path, str] = {}
 
     def walk(self, node: Node, type_: inspect.Type, path: Path = ()) -> Any:
         """The value of `node` as builtins, without the parts that have findings, or `BAD`."""
         match type_:
-            case inspect.Metadata(type=inner, extra=extra):
+            case inspect.Metadata(type=inner, extra_json_schema=schema, extra=extra):
+                if schema is not None and "examples" in schema:
+                    self._examples.setdefault(path, say.example(schema["examples"][0]))
                 if isinstance(inner, inspect.StrType):
                     return self._text(node, inner, path, extra or {})
                 return self.walk(node, inner, path)
@@ -73,26 +76,37 @@ class Judge:
     def mistyped(self, node: Node, type_: inspect.Type, path: Path) -> Bad:
         """Says that a value has the wrong type."""
         name = say.label(path)
-        field = next((str(step) for step in reversed(path) if isinstance(step, str)), "")
+        field = str(path[-1]) if path and isinstance(path[-1], str) else ""
+        way_out = say.way_out(node, type_, field, self._examples.get(path, ""))
         if isinstance(node, Scalar) and node.value is None:
-            return self.find(node.mark, f"{name} is empty", say.way_out(node, type_, field))
+            return self.find(node.mark, f"{name} is empty", way_out)
         message = f"{name} must be {say.kind(type_)}, not {say.value(node)}"
-        return self.find(node.mark, message, say.way_out(node, type_, field))
+        return self.find(node.mark, message, way_out)
 
     def _text(
         self, node: Node, type_: inspect.StrType, path: Path, extra: Words[str, Any]
     ) -> str | Bad:
+        if type_.pattern is not None and not _is_nothing(node):
+            return self._patterned(node, type_.pattern, path, extra)
         if not (isinstance(node, Scalar) and isinstance(node.value, str)):
             return self.mistyped(node, type_, path)
-        text, name = node.value, say.label(path)
-        if not self._sized(node.mark, len(text), type_, name, "characters"):
+        text = node.value
+        if not self._sized(node, len(text), type_, path, "characters"):
             return BAD
-        if type_.pattern is None or _matches(type_.pattern, text):
-            return text
-        wanted = extra.get("wanted", f"like {type_.pattern}")
-        tidy = text.replace(" ", "").lower().replace("*", "x").replace("×", "x")
-        best = tidy if _matches(type_.pattern, tidy) else extra.get("way", "")
-        message = f"{name} must be {wanted}, not {say.quoted(text)}"
+        return text
+
+    def _patterned(self, node: Node, pattern: str, path: Path, extra: Words[str, Any]) -> str | Bad:
+        """A text of a certain form, or what it should look like."""
+        if (
+            isinstance(node, Scalar)
+            and isinstance(node.value, str)
+            and _matches(pattern, node.value)
+        ):
+            return node.value
+        tidy = _tidy(node)
+        best = tidy if _matches(pattern, tidy) else extra.get("way", "")
+        wanted = extra.get("wanted", f"like {pattern}")
+        message = f"{say.label(path)} must be {wanted}, not {say.value(node)}"
         return self.find(node.mark, message, f"write it like this: {best}" if best else "")
 
     def _number(
@@ -141,7 +155,7 @@ class Judge:
                 message = f"{say.label(path)} must have {len(types)} items, not {count}"
                 return self.find(node.mark, message)
         else:
-            if not self._sized(node.mark, count, type_, say.label(path), "items"):
+            if not self._sized(node, count, type_, path, "items"):
                 return BAD
             types = (type_.item_type,) * count
         pairs = zip(node.items, types, strict=True)
@@ -151,7 +165,7 @@ class Judge:
     def _dict(self, node: Node, type_: inspect.DictType, path: Path) -> dict[str, Any] | Bad:
         if not isinstance(node, Mapping):
             return self.mistyped(node, type_, path)
-        if not self._sized(node.mark, len(node.entries), type_, say.label(path), "entries"):
+        if not self._sized(node, len(node.entries), type_, path, "entries"):
             return BAD
         built = {}
         for key, entry in node.entries.items():
@@ -163,15 +177,21 @@ class Judge:
 
     def _sized(
         self,
-        mark: Mark,
+        node: Node,
         size: int,
         type_: inspect.StrType | inspect.CollectionType | inspect.DictType,
-        name: str,
+        path: Path,
         unit: str,
     ) -> bool:
+        mark, name = node.mark, say.label(path)
         if type_.min_length is not None and size < type_.min_length:
-            word = "is empty" if not size else f"has {size} {unit}"
-            self.find(mark, f"{name} {word}, and {type_.min_length} is the least", "write more")
+            example = self._examples.get(path, "")
+            such_as = f", such as {example}" if example else ""
+            if not size:
+                self.find(mark, f"{name} is empty", f"write something{such_as}, or take it away")
+            else:
+                message = f"{name} has {size} {unit}, and {type_.min_length} is the least"
+                self.find(mark, message, f"write more{such_as}")
             return False
         if type_.max_length is not None and size > type_.max_length:
             message = f"{name} has {size:,} {unit}, and {type_.max_length:,} is the most"
@@ -183,9 +203,16 @@ class Judge:
         structs = [each for each in type_.types if isinstance(each, inspect.StructType)]
         if isinstance(node, Mapping) and len(structs) > 1:
             return record.tagged(self, node, structs, path)
+        if _is_blank(node) and not (len(path) == 1 and path[0] in self.needed):
+            return self.mistyped(node, type_, path)
         fitting = [each for each in type_.types if _fits(node, each)]
         if not fitting:
-            return self.mistyped(node, type_, path)
+            alone = [each for each in type_.types if not isinstance(each, inspect.NoneType)]
+            return (
+                self.walk(node, alone[0], path)
+                if len(alone) == 1
+                else (self.mistyped(node, type_, path))
+            )
         for each in fitting[:-1]:
             attempt = Judge({})
             value = attempt.walk(node, each, path)
@@ -232,6 +259,23 @@ def _fits(node: Node, type_: inspect.Type) -> bool:
             return isinstance(value, (int, float)) and not isinstance(value, bool)
         case _:
             return value is not None
+
+
+def _is_nothing(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None
+
+
+def _is_blank(node: Node) -> bool:
+    """Whether nothing is written at all, which says less than a null does."""
+    return _is_nothing(node) and isinstance(node, Scalar) and not node.text
+
+
+def _tidy(node: Node) -> str:
+    """What somebody may have meant who wrote `832 X 1216 px` or `[832, 1216]`."""
+    texts = node.items if isinstance(node, Sequence) else (node,)
+    text = "x".join(each.text for each in texts if isinstance(each, Scalar))
+    plain = text.replace(" ", "").lower().replace("*", "x").replace("×", "x").replace("px", "")
+    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", plain)
 
 
 def _matches(pattern: str, text: str) -> bool:

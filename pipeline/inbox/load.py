@@ -206,6 +206,7 @@ def _problems(file: str, lines: tuple[str, ...], findings: list[Finding]) -> tup
 
 
 def _problem(file: str, lines: tuple[str, ...], finding: Finding) -> Problem:
+    finding = _commented(finding, lines)
     text, caret = "", 0
     if finding.mark.line <= len(lines):
         text, caret = _excerpt(lines[finding.mark.line - 1], finding.mark)
@@ -218,6 +219,17 @@ def _problem(file: str, lines: tuple[str, ...], finding: Finding) -> Problem:
         caret=caret,
         hint=_visible(_cut(finding.hint)),
     )
+
+
+def _commented(finding: Finding, lines: tuple[str, ...]) -> Finding:
+    """What is said to be empty may only look so: `prompt: #1 girl` has a comment."""
+    mark = finding.mark
+    if not finding.message.endswith(" is empty") or mark.line > len(lines):
+        return finding
+    if not lines[mark.line - 1][mark.column - 1 :].lstrip().startswith("#"):
+        return finding
+    hint = "what follows # is a comment; put text with # in quotes"
+    return Finding(mark=mark, message=finding.message, hint=hint)
 
 
 def _excerpt(line: str, mark: Mark) -> tuple[str, int]:

@@ -112,7 +112,8 @@ def _likeliest(node: Mapping, by_tag: dict[str, inspect.StructType]) -> tuple[st
         tag: sum(each.encode_name in node.entries for each in type_.fields)
         for tag, type_ in by_tag.items()
     }
-    best = max(shares, key=lambda tag: shares[tag])
+    # Where several have as many, the last: a job is what most manifests are.
+    best = max(reversed(shares), key=lambda tag: shares[tag])
     return best, list(shares.values()).count(shares[best]) == 1
 
 
@@ -122,10 +123,14 @@ def _unknown(
     """Says that a key is not known; returns the field it probably meant."""
     names = [each.encode_name for each in type_.fields]
     near = nearest(key, names)
-    if home := next((each.encode_name for each in type_.fields if key in _inside(each)), None):
+    owners = judge.kinds if all(isinstance(step, str) for step in path) else {}
+    if odd := next((char for char in key if not char.isprintable()), ""):
+        hint = f"take the invisible character U+{ord(odd):04X} out of the key"
+    elif home := next((each.encode_name for each in type_.fields if key in _inside(each)), None):
         near, hint = [], f"put it under '{home}:', indented"
-    elif owner := next((kind for kind, each in judge.kinds.items() if key in _names(each)), None):
-        near, hint = [], f"it is a field of a {owner}: write it there"
+    elif owner := next((kind for kind, each in owners.items() if key in _names(each)), None):
+        near = []
+        hint = f"it is a field of a {owner}" + (f", not of {say.label(path)}" if path else "")
     elif near:
         already = " It is there already" if near[0] in node.entries else ""
         hint = f"did you mean {near[0]}?{already}"

@@ -3,11 +3,15 @@
 Owns phrases only; whether something is wrong is decided in `pipeline.inbox.judge`.
 """
 
+import re
+
 from msgspec import inspect
 
 from pipeline.inbox.tree import Mapping, Node, Path, Scalar, Sequence
 
 _LONGEST_VALUE = 60
+_NUMBER = re.compile(r"\s*([-+]?[0-9]+(?:\.[0-9]+)?)\s*[^\W\d]*\s*", re.ASCII)
+"""A number that may have a unit behind it."""
 
 
 def label(path: Path) -> str:
@@ -107,17 +111,33 @@ def bounds(type_: inspect.IntType | inspect.FloatType) -> str:
     return " and ".join(parts)
 
 
-def way_out(node: Node, type_: inspect.Type, field: str) -> str:
-    """What to type instead of a value of the wrong type."""
+def example(value: object) -> str:
+    """A value as it stands in a manifest, in brief."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case list() | tuple():
+            return f"[{', '.join(map(example, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{key}: {example(each)}' for key, each in value.items())}}}"
+        case _:
+            return str(value)
+
+
+def way_out(node: Node, type_: inspect.Type, field: str, such_as: str = "") -> str:
+    """What to type instead of a value of the wrong type; `such_as` is one that is right."""
     wanted = kind(type_)
+    plain = not such_as or wanted == "true or false"
+    write = f"write {wanted}" if plain else f"write {wanted}, such as {such_as}"
     match node:
         case Scalar(value=None):
+            if not field:
+                return "write a value, or take it away"
             return f"write a value after '{field}:', or take the line away"
         case Scalar(value=str() as text) if wanted in ("a whole number", "a number"):
-            tidy = text.strip().replace(",", ".")
-            plain = tidy.replace(".", "", 1).lstrip("+-")
-            whole = plain.isdecimal() and (wanted == "a number" or "." not in tidy)
-            return f"write {tidy}" if whole and plain.isascii() else f"write {wanted}"
+            found = _NUMBER.fullmatch(text.replace(",", ".").replace("_", ""))
+            whole = found is not None and (wanted == "a number" or "." not in found[1])
+            return f"write {found[1]}" if found is not None and whole else write
         case Scalar(value=float() as odd) if wanted == "a whole number":
             return f"write {round(odd)}"
         case Scalar(value=str() as text) if wanted == "true or false":
@@ -129,7 +149,7 @@ def way_out(node: Node, type_: inspect.Type, field: str) -> str:
             return f"write it as a list: [{clipped(text)}]"
         case Scalar() if wanted == "a mapping":
             return f"put its fields below '{field}:', indented, each as 'key: value'"
-        case Sequence(items=[Scalar(text=text)]) if "list" not in wanted:
+        case Sequence(items=[Scalar(text=text)]) if wanted != "a mapping" and "list" not in wanted:
             return f"take the brackets or the '- ' away: {clipped(text)}"
         case _:
-            return f"write {wanted}"
+            return write

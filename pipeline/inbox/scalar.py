@@ -17,7 +17,7 @@ _OCTAL = re.compile(r"0o[0-7]+")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 
 LONGEST_NUMBER = 40
 """Digits beyond which a number is refused unread: reading 5,000 of them is an error in Python."""
@@ -58,7 +58,7 @@ def tagged(tag: str, text: str) -> Value:
         "null": type(None), "bool": bool, "int": int, "float": (int, float)
     }  # fmt: skip
     if not tag.startswith(_PREFIX) or name not in kinds:
-        raise RefusedError(f"the tag {shown(tag)} means nothing here", "take the tag away")
+        raise RefusedError(f"the tag {shown(tag)} means nothing here", way_past(tag))
     value = resolve(text)
     if not isinstance(value, kinds[name]) or (isinstance(value, bool) and name != "bool"):
         raise RefusedError(f"{text!r} is not of the type !!{name}", "take the tag away")
@@ -68,6 +68,11 @@ def tagged(tag: str, text: str) -> Value:
 def shown(tag: str) -> str:
     """A tag as a person writes it."""
     return "!!" + tag.removeprefix(_PREFIX) if tag.startswith(_PREFIX) else tag
+
+
+def way_past(tag: str) -> str:
+    """What to do about a tag that is not known."""
+    return f"take {shown(tag)} away, or put the text in quotes"
 
 
 def unwritable(text: str) -> re.Match[str] | None:
@@ -83,12 +88,13 @@ def unwritable_replaced(text: str) -> str:
 def _integer(text: str, base: int) -> int:
     if len(text) <= LONGEST_NUMBER and SMALLEST_INT <= (value := int(text, base)) <= LARGEST_INT:
         return value
-    raise RefusedError("this number is too large", "as text, put it in quotes")
+    raise RefusedError("this number is too large", "write a smaller one; as text, put it in quotes")
 
 
 def _number(text: str) -> float:
     if len(text) <= LONGEST_NUMBER and math.isfinite(value := float(text)):
         return value
     raise RefusedError(
-        "this number is too large or has too many digits", "as text, put it in quotes"
+        "this number is too large or has too many digits",
+        "write a smaller one; as text, put it in quotes",
     )

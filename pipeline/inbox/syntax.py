@@ -4,6 +4,8 @@ Owns the translation of libyaml's errors, which speak of tokens and simple keys,
 probably wrong and what to do. An error it does not know passes in libyaml's own words.
 """
 
+import re
+
 import yaml
 from yaml.error import Mark as YamlMark
 
@@ -11,6 +13,9 @@ from pipeline.inbox.tree import Finding, Mark
 
 _QUOTE = "put the text in quotes"
 _UNCLOSED = "close it, or put the text in quotes"
+
+_TIGHT = re.compile(r" *([\w-]{1,40}):(?=[^\s:/])")
+"""A field whose value follows its colon at once; not an address such as http://."""
 
 _PLAIN: dict[str, tuple[str, str]] = {
     "mapping values are not allowed in this context": (
@@ -66,8 +71,12 @@ def explain(error: yaml.YAMLError, lines: tuple[str, ...]) -> Finding:
     """The finding for an error of the parser, at the place where a person would look first."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return Finding(mark=Mark(1, 1), message=f"this is not YAML: {_one_line(str(error))}")
+    if (conflict := _conflict(lines)) is not None:
+        return conflict
     problem = error.problem or "this is not YAML"
     mark = _mark(error.problem_mark or error.context_mark, lines)
+    if (seen := _seen(problem, mark, lines)) is not None:
+        return seen
     if problem in _FROM_CONTEXT:
         message, hint = _FROM_CONTEXT[problem]
         return Finding(mark=_mark(error.context_mark, lines), message=message, hint=hint)
@@ -79,6 +88,47 @@ def explain(error: yaml.YAMLError, lines: tuple[str, ...]) -> Finding:
     if problem in ("did not find expected key", "did not find expected '-' indicator"):
         return _misplaced(mark, lines)
     return Finding(mark=mark, message=_one_line(f"{problem} {error.context or ''}".strip()))
+
+
+def _conflict(lines: tuple[str, ...]) -> Finding | None:
+    """What git leaves where it could not merge."""
+    for number, line in enumerate(lines, 1):
+        if line.startswith("<<<<<<< "):
+            return Finding(
+                mark=Mark(number, 1),
+                message="git could not merge this, and left both versions here",
+                hint="keep one, and take the lines with <<<<<<<, ======= and >>>>>>> away",
+            )
+    return None
+
+
+def _seen(problem: str, mark: Mark, lines: tuple[str, ...]) -> Finding | None:
+    """What a look at the lines tells better than the parser, or None."""
+    line = lines[mark.line - 1]
+    if problem == "could not find expected ':'":
+        for number in (mark.line - 1, mark.line):
+            if 0 < number <= len(lines) and (key := _TIGHT.match(lines[number - 1])):
+                return Finding(
+                    mark=Mark(number, key.end(1) + 2),
+                    message="a blank is missing after the ':'",
+                    hint=f"write it as '{key[1].strip()}: …'",
+                )
+    if problem == "mapping values are not allowed in this context":
+        above = next((each for each in reversed(lines[: mark.line - 1]) if each.strip()), "")
+        if ": " in above and ": " not in line[: mark.column] and _indent(line) > _indent(above):
+            return Finding(
+                mark=Mark(mark.line, _indent(line) + 1),
+                message="this line is indented more than the one above it, which has a value",
+                hint="indent both alike, or take the value of the line above away",
+            )
+    if problem == "did not find expected node content" and line[mark.column - 1 :][:1] == ",":
+        hint = "take the comma away, or write the value before it"
+        return Finding(mark=mark, message="a value is missing before the comma", hint=hint)
+    return None
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 def _bad_start(mark: Mark, lines: tuple[str, ...]) -> Finding:

@@ -245,7 +245,7 @@ class Inbox:
         )
         if known is not None and known.sha256 == sha256:
             return None
-        loaded = _faulty(file, fault, "rename the file") if fault else load(data, file)
+        loaded = _faulty(file, fault, "rename it") if fault else load(data, file)
         return _seen(sha256, loaded)
 
     def _unreadable(self, raw: str, error: OSError) -> FileSeen | None:

@@ -46,6 +46,8 @@ def read(data: bytes) -> Text:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return _undecodable(data, error)
+    if b"\0" in data[:2]:
+        return _utf_16()
     lines = tuple(_BREAK.split(text))
     if match := scalar.unwritable(text.replace("\r", "\n")):
         return Text(lines=lines, broken=_control(match.group(), _place(text, match.start())))
@@ -93,10 +95,16 @@ def _broken(message: str, hint: str) -> Text:
     return Text(broken=Finding(mark=Mark(1, 1), message=message, hint=hint))
 
 
+def _utf_16() -> Text:
+    return _broken("the file is UTF-16, not UTF-8", "save it as UTF-8")
+
+
 def _undecodable(data: bytes, error: UnicodeDecodeError) -> Text:
     lines = tuple(_BREAK.split(data.decode("utf-8-sig", errors="replace")))
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return _broken("the file is UTF-16, not UTF-8", "save it as UTF-8")
+        return _utf_16()
+    if b"\0" in data:
+        return _broken("this is no text", "a manifest is YAML, saved as UTF-8")
     mark = _place(data[: error.start].decode("utf-8-sig", errors="replace"), None)
     message = f"the byte 0x{data[error.start]:02x} is not UTF-8"
     return Text(lines=lines, broken=Finding(mark=mark, message=message, hint="save it as UTF-8"))

@@ -24,7 +24,8 @@ from PIL import Image
 from pipeline.chibi import captions, evaluate, judge
 from pipeline.chibi.scene import Figure, Scene
 from pipeline.core.manifest import Character, Job
-from pipeline.core.prompt import SIDES, compile_prompt
+from pipeline.core.prompt import SIDES, joined, prompt_parts
+from pipeline.core.prompt import Figure as Person
 from pipeline.core.resolved import Region, Resolved
 from pipeline.model import describe
 from pipeline.render.paint import Painter
@@ -227,8 +228,11 @@ def _resolved(prompt: str, settings: Settings, parts: tuple[Region, ...] = ()) -
 
 
 def _compiled(scene: Scene) -> str:
-    cast = tuple(Character(name=side, appearance=_tags(scene, side)) for side in SIDES)
-    return compile_prompt(None, cast, None, Job(prompt=_tags(scene)))
+    cast = [
+        Person(key=side, bible=Character(name=side, appearance=_tags(scene, side)))
+        for side in SIDES
+    ]
+    return joined(prompt_parts(None, cast, (), Job(prompt=_tags(scene))))
 
 
 def _tags(scene: Scene, side: str | None = None) -> tuple[str, ...]:

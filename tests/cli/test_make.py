@@ -80,7 +80,7 @@ def test_init_keeps_what_is_there(tmp_path: Path) -> None:
     assert main(["init", str(tmp_path)]) == 0
     assert (tmp_path / "README.md").read_text() == "mine"
     assert {file.name for file in tmp_path.iterdir()} == {
-        "README.md", ".gitignore", "anime.toml", "own.yaml",
+        "README.md", ".gitignore", ".manifest.schema.json", "anime.toml", "own.yaml",
     }  # fmt: skip
 
 
@@ -204,6 +204,38 @@ def test_a_path_with_dots_is_the_file_it_leads_to(
     assert capsys.readouterr().out == "1 manifest, nothing to mend\n" * 2
     assert main(["init", "../../inbox"]) == 0
     assert capsys.readouterr().out.endswith("anime run --inbox ..\n")
+
+
+def test_what_is_new_names_a_schema_that_is_there(tmp_path: Path) -> None:
+    inbox = ["--inbox", str(tmp_path)]
+    assert main(["new", "project", "Neon Tokyo", *inbox]) == 0
+    assert main(["new", "character", "Akira", "--project", "neon tokyo", *inbox]) == 0
+    assert main(["new", "job", "Roof", "--character", "akira", *inbox]) == 0
+    written = sorted(tmp_path.rglob("*.yaml"))
+    assert len(written) == 3
+    for file in written:
+        first = file.read_text().splitlines()[0]
+        schema = file.parent / first.removeprefix("# yaml-language-server: $schema=")
+        assert json.loads(schema.read_text())["required"] == ["kind"]
+        assert schema.resolve() == tmp_path / ".manifest.schema.json"
+
+
+def test_init_renews_the_schema_that_it_wrote_and_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = tmp_path / ".manifest.schema.json"
+    assert main(["init", str(tmp_path)]) == 0
+    written = schema.read_text()
+    schema.write_text(written.replace("832x1216", "1x1"))
+    capsys.readouterr()
+    assert main(["init", str(tmp_path)]) == 0
+    assert schema.read_text() == written
+    assert ".manifest.schema.json" in capsys.readouterr().out
+    assert main(["init", str(tmp_path)]) == 0
+    assert ".manifest.schema.json" not in capsys.readouterr().out
+    schema.write_text("{}")
+    assert main(["init", str(tmp_path)]) == 0
+    assert schema.read_text() == "{}"
 
 
 def test_check_says_all_at_once(

@@ -310,7 +310,7 @@ def test_a_job_under_a_broken_project_waits_for_it() -> None:
     production = Production()
     production.drop("neon/roof.yaml", "kind: job\nprompt: x\n")
     production.drop("neon/project.yaml", PROJECT + "stile: manga\n")
-    assert "neon/project.yaml, which has errors" in str(
+    assert "neon/project.yaml has errors of its own" in str(
         waits_for(production.state, production.job("neon/roof"))
     )
     production.drop("neon/project.yaml", PROJECT)

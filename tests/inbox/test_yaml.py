@@ -151,11 +151,11 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_limits_stop_a_file_before_it_is_built(name: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     read = yaml.read(HOSTILE[name])
     assert read.broken is not None
     assert "more than" in read.broken.message
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 LONG = {
@@ -171,9 +171,9 @@ LONG = {
 
 @pytest.mark.parametrize("name", LONG)
 def test_a_mebibyte_of_anything_is_read_or_refused_within_a_second(name: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     yaml.read(LONG[name])
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 @given(st.binary(max_size=300))
