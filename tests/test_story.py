@@ -47,10 +47,15 @@ def run(line: str, folder: Path, home: Path) -> str:
     return done.stdout + done.stderr
 
 
+def flat(line: str) -> str:
+    """A line whatever its columns are wide."""
+    return " ".join(line.split())
+
+
 def matches(shown: str, printed: str) -> bool:
     """Whether the lines shown were printed, in that order; others may stand between."""
-    wanted = [re.escape(line.strip()).replace("…", ".*") for line in shown.splitlines() if line]
-    lines = iter(line.strip() for line in printed.splitlines())
+    wanted = [re.escape(flat(line)).replace("…", ".*") for line in shown.splitlines() if line]
+    lines = iter(flat(line) for line in printed.splitlines())
     return all(any(re.fullmatch(pattern, line) for line in lines) for pattern in wanted)
 
 
