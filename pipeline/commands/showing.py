@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.commands.planning import rehearsed
+from pipeline.core.emphasis import plain
 from pipeline.core.explained import Explained, Length, Measure, Story, explain
 from pipeline.core.near import near
 from pipeline.core.prompt import Part
@@ -88,7 +89,7 @@ def measure(model: Path) -> Measure | None:
     tokenizer.no_padding()
     window = _window(model / "text_encoder" / "config.json") - MARKS
     return lambda text: Length(
-        tokens=len(tokenizer.encode(text, add_special_tokens=False).ids), window=window
+        tokens=len(tokenizer.encode(plain(text), add_special_tokens=False).ids), window=window
     )
 
 

@@ -5,7 +5,7 @@ same scheduler, threads and precision. Never writes to a weight; keeps nothing b
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from PIL import Image
 from pipeline.core.resolved import Made, Resolved
 from pipeline.render import regions, schedulers
 from pipeline.render.model import Pipe
+from pipeline.render.text import encode_all
 
 Begun = Callable[[float], None]
 Stepped = Callable[[int, int], None]
@@ -47,7 +48,7 @@ class Painter:
 
         with torch.inference_mode():
             start = time.monotonic()
-            positive, negative, parts = _encode_all(pipe, resolved)
+            positive, negative, parts = encode_all(pipe, resolved)
             self._begun = partial(begun, time.monotonic() - start)
             try:
                 with regions.applied(pipe.unet, resolved.regions, parts):
@@ -103,61 +104,3 @@ class Painter:
         if self._begun is not None:
             begun, self._begun = self._begun, None
             begun()
-
-
-def encode(
-    pipe: Pipe, prompt: str, negative: str, *, guided: bool, beside: Sequence[str] = ()
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The embeddings of both prompts, each of shape (1, tokens, width); no negative unless guided.
-
-    A prompt that fits the text encoder goes the way of bare diffusers. A longer one is cut into
-    pieces that fit, each encoded by itself and put one after the other, and the shorter of the two
-    prompts is filled up with empty pieces, since guidance needs both of one length. So do other
-    prompts that the UNet is given in the same call: those `beside` count for the length.
-    """
-    room = pipe.tokenizer.model_max_length - 2
-    words, against = _tokens(pipe, prompt), _tokens(pipe, negative) if guided else []
-    others = (_tokens(pipe, text) for text in beside)
-    pieces = max(1, *(-(-len(tokens) // room) for tokens in (words, against, *others)))
-    if pieces == 1:
-        positive, opposite = pipe.encode_prompt(prompt, pipe.device, 1, guided, negative)
-        return positive, opposite if guided else None
-    return (
-        _encode_pieces(pipe, words, pieces, room),
-        _encode_pieces(pipe, against, pieces, room) if guided else None,
-    )
-
-
-def _encode_all(
-    pipe: Pipe, resolved: Resolved
-) -> tuple[torch.Tensor, torch.Tensor | None, list[torch.Tensor]]:
-    """The embeddings of the prompt, of the negative if guided, and of each region's prompt."""
-    guided, own = resolved.guidance > 1, [region.prompt for region in resolved.regions]
-    positive, negative = encode(pipe, resolved.prompt, resolved.negative, guided=guided, beside=own)
-    every = [resolved.prompt, *own, *([resolved.negative] if guided else [])]
-    parts = [encode(pipe, prompt, "", guided=False, beside=every)[0] for prompt in own]
-    return positive, negative, parts
-
-
-def _tokens(pipe: Pipe, text: str) -> list[int]:
-    """The text's tokens, without those that mark begin and end."""
-    ids: list[int] = pipe.tokenizer(text, add_special_tokens=False, verbose=False).input_ids
-    return ids
-
-
-def _encode_pieces(pipe: Pipe, tokens: list[int], pieces: int, room: int) -> torch.Tensor:
-    marks, rows, masks = pipe.tokenizer, [], []
-    for start in range(0, pieces * room, room):
-        row = [marks.bos_token_id, *tokens[start : start + room], marks.eos_token_id]
-        fill = room + 2 - len(row)
-        rows.append(row + [marks.pad_token_id] * fill)
-        masks.append([1] * len(row) + [0] * fill)
-    masked = getattr(pipe.text_encoder.config, "use_attention_mask", False)
-    parts = [
-        pipe.text_encoder(
-            torch.tensor([row], device=pipe.device),
-            attention_mask=torch.tensor([mask], device=pipe.device) if masked else None,
-        )[0]
-        for row, mask in zip(rows, masks, strict=True)
-    ]
-    return torch.cat(parts, dim=1)

@@ -16,7 +16,8 @@ from PIL import Image
 from pipeline.core.resolved import Resolved
 from pipeline.core.samplers import SCHEDULES, Sampler, Schedule
 from pipeline.render import model, schedulers
-from pipeline.render.paint import Painter, encode
+from pipeline.render.paint import Painter
+from pipeline.render.text import encode
 from tests.render.conftest import RESOLVED
 
 CPU = torch.device("cpu")
@@ -198,6 +199,23 @@ def test_a_prompt_that_just_fits_is_encoded_as_diffusers_does(pipe: Any) -> None
     assert torch.equal(positive, expected)
     longer, _ = encode(pipe, f"{words} girl", "", guided=True)
     assert longer.shape[1] == 2 * 77
+
+
+def test_a_words_weight_is_heard_and_its_brackets_are_not(pipe: Any) -> None:
+    """A weight of one says the same as none; a heavier word is further from nothing."""
+    said, _ = encode(pipe, "girl, red hair", "", guided=False)
+    one, _ = encode(pipe, "girl, (red hair:1.0)", "", guided=False)
+    assert torch.equal(said, one)
+    heavy, _ = encode(pipe, "girl, (red hair:1.5)", "", guided=False)
+    nothing, _ = encode(pipe, "", "", guided=False)
+    assert torch.equal(heavy[:, :3], said[:, :3])
+    expected = nothing + 1.5 * (said - nothing)
+    changed = (heavy - said).abs().amax(dim=(0, 2)) > 1e-6
+    torch.testing.assert_close(heavy[:, changed], expected[:, changed])
+    assert changed.sum() >= 2
+    painter = Painter(pipe, CPU)
+    weighed = replace(RESOLVED, prompt=f"({RESOLVED.prompt}:1.4)")
+    assert _paint(painter, weighed).tobytes() != _paint(painter, RESOLVED).tobytes()
 
 
 def _paint(painter: Painter, inputs: Resolved) -> Image.Image:

@@ -1,0 +1,96 @@
+"""How much the words of a prompt count: `(word)`, `(word:1.3)`, `[word]`, as A1111 writes it.
+
+Pure. `(…)` is 1.1 times, `[…]` one part in 1.1, `(…:x)` x times; they nest and multiply. A bracket
+after a backslash stands for itself, and so does one without its partner.
+"""
+
+import re
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+STEP = 1.1
+LARGEST = 10.0
+"""A weight is held between its negative and this."""
+
+_MARK = re.compile(
+    r"\\([()\[\]\\])|(\()|(\[)|:\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*\)|(\))|(\])|([^\\()\[\]:]+|.)",
+    re.DOTALL,
+)
+
+
+class Stressed(Struct, frozen=True):
+    """A stretch of a prompt and its weight."""
+
+    text: str
+    weight: float = 1.0
+
+
+def stressed(prompt: str) -> tuple[Stressed, ...]:
+    """The stretches of a prompt, in order, neighbours of one weight joined; a prompt without
+    brackets is one stretch of weight 1."""
+    found: list[list[str | float]] = []
+    round_, square = [], []
+    for match in _MARK.finditer(prompt):
+        escaped, opens, open_square, factor, closes, close_square, text = match.groups()
+        if opens:
+            round_.append(len(found))
+        elif open_square:
+            square.append(len(found))
+        elif factor is not None and round_:
+            _multiply(found, round_.pop(), float(factor))
+        elif closes and round_:
+            _multiply(found, round_.pop(), STEP)
+        elif close_square and square:
+            _multiply(found, square.pop(), 1 / STEP)
+        else:
+            found.append([escaped or text or match.group(), 1.0])
+    if round_ or square:
+        # An open bracket without its partner is meant as one: nothing is stressed by it.
+        found = _with_strays(prompt)
+    return tuple(_joined(found))
+
+
+def plain(prompt: str) -> str:
+    """A prompt without the marks of its weights."""
+    return "".join(each.text for each in stressed(prompt))
+
+
+def is_stressed(prompt: str) -> bool:
+    """Whether any mark changes what the prompt says."""
+    return any(each.weight != 1.0 for each in stressed(prompt)) or plain(prompt) != prompt
+
+
+def _multiply(found: list[list[str | float]], start: int, factor: float) -> None:
+    for stretch in found[start:]:
+        weight = float(stretch[1]) * factor
+        stretch[1] = min(max(weight, -LARGEST), LARGEST)
+
+
+def _with_strays(prompt: str) -> list[list[str | float]]:
+    """The prompt again, every open bracket that is never closed escaped."""
+    strays, opened = set[int](), dict[str, list[int]]()
+    for match in re.finditer(r"\\.|[()\[\]]", prompt):
+        mark = match.group()
+        if mark in "([":
+            opened.setdefault(mark, []).append(match.start())
+        elif mark in ")]":
+            partners = opened.get("(" if mark == ")" else "[", [])
+            if partners:
+                partners.pop()
+    for places in opened.values():
+        strays.update(places)
+    text = "".join(f"\\{char}" if at in strays else char for at, char in enumerate(prompt))
+    return [[each.text, each.weight] for each in stressed(text)]
+
+
+def _joined(found: list[list[str | float]]) -> Iterator[Stressed]:
+    text, weight = "", 1.0
+    for piece, own in found:
+        if own != weight:
+            if text:
+                yield Stressed(text, weight)
+            text, weight = "", float(own)
+        text += str(piece)
+    if text:
+        yield Stressed(text, weight)

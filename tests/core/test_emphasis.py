@@ -1,0 +1,46 @@
+"""Weights of words, as A1111 writes them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.core.emphasis import is_stressed, plain, stressed
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("red hair", [("red hair", 1)]),
+        ("a (red) scarf", [("a ", 1), ("red", 1.1), (" scarf", 1)]),
+        ("((red))", [("red", 1.21)]),
+        ("(red:1.4)", [("red", 1.4)]),
+        ("(red: .5)", [("red", 0.5)]),
+        ("(a (b:2) c:1.5)", [("a ", 1.5), ("b", 3), (" c", 1.5)]),
+        ("[dim]", [("dim", 1 / 1.1)]),
+        (r"smile \(closed\)", [("smile (closed)", 1)]),
+        ("left: red, right: blue", [("left: red, right: blue", 1)]),
+        ("12:30", [("12:30", 1)]),
+        ("(open", [("(open", 1)]),
+        ("shut)", [("shut)", 1)]),
+        ("(a) (b", [("a", 1.1), (" (b", 1)]),
+        ("(x:99)", [("x", 10)]),
+        ("", []),
+    ],
+)
+def test_what_a_prompt_stresses(prompt: str, expected: list[tuple[str, float]]) -> None:
+    found = stressed(prompt)
+    assert [each.text for each in found] == [text for text, _ in expected]
+    assert [each.weight for each in found] == pytest.approx([weight for _, weight in expected])
+
+
+@given(st.text(alphabet="ab ,:.1()[]\\", max_size=40))
+def test_any_text_has_weights_and_loses_no_letter(text: str) -> None:
+    letters = [char for char in text if char in "ab"]
+    assert [char for char in plain(text) if char in "ab"] == letters
+    assert all(abs(each.weight) <= 10 for each in stressed(text))
+
+
+@given(st.text(alphabet="ab ,:1", max_size=40))
+def test_a_text_without_brackets_is_what_it_is(text: str) -> None:
+    assert plain(text) == text
+    assert not is_stressed(text)
