@@ -1,15 +1,18 @@
-"""What `anime check` takes beyond Python's own start: a small inbox, and a thousand manifests."""
+"""What `anime check` takes beyond Python's own start: a small inbox, and a thousand manifests.
 
+Seconds are those of the processor, which others on the machine change little.
+"""
+
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from statistics import median
 
 from tests.benchmarks.table import Row
 from tests.cli.command import environment
 
-STARTS = 11
+STARTS = 7
 THOUSAND = 1_000
 
 
@@ -24,7 +27,7 @@ def check(folder: Path, device: str) -> list[Row]:
     for what, inbox, wanted, code in (
         ("anime check, 10 manifests", small, "<= 150", 0),
         ("anime check, 1,000 manifests", large, "<= 1000", 0),
-        ("the same, half of them jobs that wait for two names", lost, "", 1),
+        ("the same, half of them jobs that wait for two names", lost, "<= 1000", 1),
     ):
         bare: list[float] = []
         whole: list[float] = []
@@ -46,13 +49,14 @@ def check(folder: Path, device: str) -> list[Row]:
 
 
 def _seconds(home: Path, arguments: list[str], code: int) -> float:
-    began = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, *arguments], cwd=home, env=environment(home),
         stdout=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     assert done.returncode == code
-    return time.monotonic() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _production(root: Path, manifests: int) -> None:
