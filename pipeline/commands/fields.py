@@ -20,7 +20,7 @@ EXACT = 2**53 - 1
 
 
 class Field(Struct, frozen=True, kw_only=True):
-    """One field of a kind; `path` is `defaults.steps`.
+    """One field of a kind; `path` is `defaults.steps`, `holder` the type it is declared in.
 
     `value` is what may be written, `limits` the same in short or '' where it goes without saying,
     `absent` what holds if it is left out (`required` if it may not be), `example` a value that is
@@ -28,6 +28,7 @@ class Field(Struct, frozen=True, kw_only=True):
     """
 
     kind: str
+    holder: str
     path: str
     meaning: str
     value: str
@@ -81,9 +82,10 @@ def _fields(kind: str, cls: type[Struct], above: str) -> Iterator[Field]:
         schema = (meta.extra_json_schema or {}) if meta else {}
         type_ = plain(each.type)
         path = f"{above}{each.encode_name}"
-        deeper = type_.cls if isinstance(type_, inspect.StructType) else None
+        deeper = _struct_in(type_)
         yield Field(
             kind=kind,
+            holder=cls.__name__,
             path=path,
             meaning=schema.get("description", ""),
             value=_value(each.type),
@@ -104,6 +106,21 @@ def plain(type_: inspect.Type) -> inspect.Type:
             return plain(left[0]) if len(left) == 1 else inspect.UnionType(tuple(left))
         case _:
             return type_
+
+
+def _struct_in(type_: inspect.Type) -> type[Struct] | None:
+    """The mapping of fields that a value is, or that its items are."""
+    match plain(type_):
+        case inspect.StructType(cls=cls):
+            return cls
+        case inspect.CollectionType(item_type=item):
+            return _struct_in(item)
+        case inspect.DictType(value_type=value):
+            return _struct_in(value)
+        case inspect.UnionType(types=types):
+            return next((found for each in types if (found := _struct_in(each))), None)
+        case _:
+            return None
 
 
 def _absent(field: inspect.Field, extra: dict[str, Any]) -> str:

@@ -77,14 +77,10 @@ def _any_kind() -> dict[str, Any]:
 def _tell(definitions: dict[str, Any]) -> None:
     """What an editor shows beside a field: its meaning and what holds without it. A default that
     is nothing is left out, or the editor would write it."""
-    kinds = {KINDS[kind].__name__: kind for kind in KINDS}
-    absent = {(each.kind, each.path): each.absent for each in every_field()}
+    absent = {(each.holder, each.path.rpartition(".")[2]): each.absent for each in every_field()}
     for name, definition in definitions.items():
         for field, schema in definition.get("properties", {}).items():
-            if name in kinds:
-                left_out = absent.get((kinds[name], field), "")
-            else:
-                left_out = absent.get(("project", f"{name.casefold()}.{field}"), "")
+            left_out = absent.get((name, field), "")
             if left_out not in ("", "required", "nothing"):
                 schema["description"] = f"{schema['description']}. Left out: {left_out}"
             if schema.get("default", True) in (None, "", (), [], {}):

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.benchmarks.check import check
 from tests.benchmarks.latency import latency
 from tests.benchmarks.table import Row, table
 from tests.benchmarks.weights import weights
@@ -20,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "weights": weights,
     "workers": workers,
     "latency": latency,
+    "check": check,
 }
 ON_GPU = ("workers", "latency")
 """Weights on a GPU are not in the memory that PSS speaks of."""

@@ -39,12 +39,15 @@ def test_a_field_says_what_it_means_and_what_holds_without_it(field: Field) -> N
 
 @pytest.mark.parametrize("field", FIELDS, ids=name)
 def test_an_example_is_a_line_of_a_good_manifest(field: Field) -> None:
+    extra = field.line
     if "." in field.path:
         above, _, below = field.path.partition(".")
-        extra = f"{above}:\n  {field.line}"
-        assert below in field.line
-    else:
-        extra = field.line
+        around = next(
+            each.example for each in FIELDS if (each.kind, each.path) == (field.kind, above)
+        )
+        many = isinstance(around, list)
+        one = (around[0] if many else around) | {below: field.example}
+        extra = written({above: [one] if many else one})
     least = {key: value for key, value in LEAST[field.kind].items() if key != field.path}
     if field.path == "sheet":
         least["characters"] = ["akira"]
@@ -115,7 +118,7 @@ def test_the_schema_tells_an_editor_of_every_field(kind: str | None) -> None:
     for each in FIELDS:
         if kind not in (None, each.kind):
             continue
-        holder = schema["$defs"]["Defaults" if "." in each.path else each.kind.capitalize()]
+        holder = schema["$defs"][each.holder]
         assert holder["additionalProperties"] is False
         shown = holder["properties"][each.path.rpartition(".")[2]]
         assert shown["description"].startswith(each.meaning)
