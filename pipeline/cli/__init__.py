@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from pipeline import __version__
-from pipeline.cli import ask, look, make, run, steer, takes
+from pipeline.cli import ask, look, make, picture, run, steer, takes
 from pipeline.errors import AnimeError
 
 INTERRUPTED = 130
@@ -48,7 +48,7 @@ for _command in (
     run.demo, make.init, make.new, look.check, ask.plan, run.run, look.status, ask.show,
     look.log, look.schema,
     steer.hold, steer.release, steer.cancel, steer.retry, steer.priority, steer.pause, steer.resume,
-    takes.takes, takes.restore, takes.render,
+    takes.takes, takes.restore, takes.render, picture.recipe, picture.reproduce,
 ):  # fmt: skip
     anime.add_command(_command)
 
