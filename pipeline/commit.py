@@ -68,7 +68,8 @@ def _packed(file: Path, name: str) -> str | None:
     data = _bytes(file, _PACKED)
     if data is None:
         return None
-    found = re.search(rb"^([0-9a-f]{40,64}) " + re.escape(name.encode()) + rb"$", data, re.M)
+    line = rb"^([0-9a-f]{40,64}) " + re.escape(name.encode()) + rb"$"
+    found = re.search(line, data, re.MULTILINE)
     return found[1].decode() if found else None
 
 

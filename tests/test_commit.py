@@ -10,7 +10,7 @@ from pipeline.commit import commit_at
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """git as its users run it, without anybody's settings."""
+    """Run git as its users do, without anybody's settings."""
     environment = {
         "PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",

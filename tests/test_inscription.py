@@ -27,7 +27,9 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def header(width: int, height: int) -> bytes:
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + chunk(
+        b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    )
 
 
 def test_our_record_and_the_parameters_are_read(tmp_path: Path) -> None:
@@ -76,7 +78,9 @@ def test_too_many_pixels_are_refused_before_anything_is_decoded(
     tmp_path: Path, size: tuple[int, int]
 ) -> None:
     file = tmp_path / "a.png"
-    file.write_bytes(header(*size) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b""))
+    file.write_bytes(
+        header(*size) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    )
     with pytest.raises(NotRead, match="are the most"):
         read(file)
 
@@ -93,9 +97,6 @@ def test_a_text_that_unpacks_to_much_is_refused(tmp_path: Path) -> None:
 def test_a_picture_that_was_cut_short_shows_no_pixels(tmp_path: Path, size: int) -> None:
     file = written(tmp_path / "a.png", parameters="a cat")
     file.write_bytes(file.read_bytes()[:size])
-    try:
-        read(file)
-    except NotRead as error:
-        assert "broken" in str(error)
+    assert record_of(file) is None
     with pytest.raises(NotRead, match="broken"):
         pixels_in(file)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from pipeline import __version__
-from pipeline.cli import ask, look, make, picture, run, steer, takes
+from pipeline.cli import ask, look, make, picture, room, run, steer, takes
 from pipeline.errors import AnimeError
 
 INTERRUPTED = 130
@@ -49,6 +49,7 @@ for _command in (
     look.log, look.schema,
     steer.hold, steer.release, steer.cancel, steer.retry, steer.priority, steer.pause, steer.resume,
     takes.takes, takes.restore, takes.render, picture.recipe, picture.reproduce,
+    room.gc, room.backup,
 ):  # fmt: skip
     anime.add_command(_command)
 

@@ -180,6 +180,17 @@ class TakeRestored(Fact, frozen=True, kw_only=True, tag="take_restored"):
     take: int
 
 
+class ImageDiscarded(Fact, frozen=True, kw_only=True, tag="image_discarded"):
+    """A picture of an older take is no longer kept, and `file` is not counted on from now on. Said
+    before the file is taken away: one that a crash leaves behind is nobody's, and goes the next
+    time."""
+
+    job: str
+    take: int
+    index: int
+    file: str
+
+
 class RenderFailed(Fact, frozen=True, kw_only=True, tag="render_failed"):
     """`disk_full` is not the picture's fault: it is still owed, and the queue is paused."""
 
@@ -272,6 +283,7 @@ Event = (
     | ImageShelved
     | ImageRestored
     | TakeRestored
+    | ImageDiscarded
     | RenderFailed
     | WorkerLost
     | JobQuarantined

@@ -52,6 +52,7 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             | e.ImageShelved()
             | e.ImageRestored()
             | e.TakeRestored()
+            | e.ImageDiscarded()
             | e.RenderFailed()
             | e.WorkerLost()
         ):

@@ -71,7 +71,7 @@ def owner(job: JobState, file: str) -> tuple[Take, Image] | None:
     """The take and the picture that stand at a file, by the journal's word."""
     for take in reversed(job.takes):
         for image in take.images.values():
-            if image.file == file:
+            if image.file == file and not image.discarded:
                 return take, image
     return None
 
@@ -111,6 +111,7 @@ def leftovers(job: JobState) -> list[tuple[str, str]]:
         for take in job.takes
         for image in take.images.values()
         if on_shelf(image.file)
+        and not image.discarded
         and (file := picture_file(job.key, image.index))
         and owner(job, file) is None
     ]

@@ -18,7 +18,7 @@ def test_a_recipe_is_printed_or_written_and_passes_check(tmp_path: Path) -> None
     image = written(tmp_path / "a.png", parameters=SAID)
     printed = anime("recipe", image, cwd=tmp_path)
     assert (printed.returncode, printed.stderr) == (0, "")
-    assert "kind: job\nprompt: \"a cat\"\nnegative: \"dog\"\nstyle: none\n" in printed.stdout
+    assert 'kind: job\nprompt: "a cat"\nnegative: "dog"\nstyle: none\n' in printed.stdout
     saved = anime("recipe", image, "-o", "inbox/cat.yaml", cwd=tmp_path)
     assert saved.stdout == (
         "inbox/cat.yaml\n1 thing could not be carried over; comments in it say what\n"
