@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from pipeline import pictures, shelf
 from pipeline.audience import Audience
+from pipeline.commit import commit_at
 from pipeline.complaints import Complaints
 from pipeline.core import events as e
 from pipeline.core import observed as o
@@ -253,8 +254,10 @@ class Runner:
             if not tasks:
                 return
             if not self._reuse(tasks[0]):
-                self._busy[tasks[0].id] = tasks[0]
-                self._pool.submit(free.pop(0), tasks[0])
+                commit = commit_at((self._root / tasks[0].manifest).parent)
+                task = replace(tasks[0], commit=commit)
+                self._busy[task.id] = task
+                self._pool.submit(free.pop(0), task)
 
     def _reuse(self, task: Task) -> bool:
         """Whether the picture is there already, and now also where this task wants it."""

@@ -117,6 +117,7 @@ _OfJob = (
     | e.ImageRestored
     | e.SheetComposed
     | e.SheetShelved
+    | e.ImageDiscarded
     | e.RenderFailed
     | e.WorkerLost
     | _Steering
@@ -154,6 +155,8 @@ def _of_job(event: _OfJob) -> Told:
             return _told("kept", event.file, f"take {event.take} of {event.job}", tone="quiet")
         case e.ImageRestored():
             return _told("back", event.file, f"take {event.take} of {event.job}", tone="quiet")
+        case e.ImageDiscarded():
+            return _told("discarded", event.file, f"take {event.take} of {event.job}", tone="quiet")
         case e.RenderFailed():
             kind = "out of memory: " if event.kind == "out_of_memory" else ""
             return _told("failed", _cell(event), kind + event.error, tone="bad")

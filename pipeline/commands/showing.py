@@ -153,6 +153,7 @@ def _said(part: Part) -> str:
 
 def _image(image: Image) -> str:
     how = f"reused from {image.source}" if image.source else f"{image.seconds:.1f} s"
+    how += "  discarded" if image.discarded else ""
     return clean(f"{image.file}  seed {image.seed}  {how}  {image.at}")
 
 

@@ -16,7 +16,7 @@ from pipeline.telling import clean, counted
 
 class Picture(Struct, frozen=True, kw_only=True):
     """A picture that was drawn; `shelved` is whether `file` is on the shelf, not beside the
-    manifest."""
+    manifest, and `discarded` whether it is no longer kept."""
 
     index: int
     label: str
@@ -24,6 +24,7 @@ class Picture(Struct, frozen=True, kw_only=True):
     file: str
     sha256: str
     shelved: bool
+    discarded: bool
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -77,7 +78,8 @@ def report(found: Takes) -> Iterator[str]:
         yield "  ".join(told)
         for picture in take.pictures:
             label = f"  {picture.label}" if picture.label else ""
-            yield clean(f"    {picture.file}  seed {picture.seed}{label}")
+            gone = "  discarded" if picture.discarded else ""
+            yield clean(f"    {picture.file}  seed {picture.seed}{label}{gone}")
         for index in sorted(take.failed):
             yield clean(f"    picture {index} failed: {take.failed[index]}")
 
@@ -87,6 +89,7 @@ def _listed(job: JobState, take: Take) -> Listed:
         Picture(
             index=index, label=take.cells[index - 1].label, seed=image.seed, file=image.file,
             sha256=image.sha256, shelved=on_shelf(image.file),
+            discarded=image.discarded,
         )
         for index, image in sorted(take.images.items())
     )  # fmt: skip

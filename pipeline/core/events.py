@@ -197,6 +197,17 @@ class SheetShelved(Fact, frozen=True, kw_only=True, tag="sheet_shelved"):
     file: str
 
 
+class ImageDiscarded(Fact, frozen=True, kw_only=True, tag="image_discarded"):
+    """A picture of an older take is no longer kept, and `file` is not counted on from now on. Said
+    before the file is taken away: one that a crash leaves behind is nobody's, and goes the next
+    time."""
+
+    job: str
+    take: int
+    index: int
+    file: str
+
+
 class RenderFailed(Fact, frozen=True, kw_only=True, tag="render_failed"):
     """`disk_full` is not the picture's fault: it is still owed, and the queue is paused."""
 
@@ -291,6 +302,7 @@ Event = (
     | TakeRestored
     | SheetComposed
     | SheetShelved
+    | ImageDiscarded
     | RenderFailed
     | WorkerLost
     | JobQuarantined

@@ -89,6 +89,11 @@ def restorable(state: State, name: str, number: int) -> tuple[JobState, Take] | 
         return Refusal(message=f"take {number} of {job.key} is the current one")
     if not take.images:
         return Refusal(message=f"take {number} of {job.key} has no picture: none was drawn")
+    if any(image.discarded for image in take.images.values()):
+        return Refusal(
+            message=f"take {number} of {job.key} is no longer kept: its pictures were discarded",
+            hint=f"anime render {job.key} draws what the manifests say now",
+        )
     return job, take
 
 

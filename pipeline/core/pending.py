@@ -71,7 +71,7 @@ def owner(job: JobState, file: str) -> tuple[Take, Image] | None:
     """The take and the picture that stand at a file, by the journal's word."""
     for take in reversed(job.takes):
         for image in take.images.values():
-            if image.file == file:
+            if image.file == file and not image.discarded:
                 return take, image
     return None
 
@@ -158,6 +158,7 @@ def leftovers(job: JobState) -> list[tuple[str, str]]:
         for take in job.takes
         for image in take.images.values()
         if on_shelf(image.file)
+        and not image.discarded
         and (file := picture_file(job.key, image.index))
         and owner(job, file) is None
     ]
@@ -186,4 +187,5 @@ def task_of(job: JobState, take: Take, index: int) -> Task:
         file=file,
         replaces=held[1].sha256 if held else None,
         shelf=shelf_file(job.key, held[0].number, held[1].index) if held else None,
+        manifest=job.file,
     )

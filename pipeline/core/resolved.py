@@ -95,7 +95,9 @@ class Task(Struct, frozen=True, kw_only=True):
     """One picture that is owed: what a worker is given.
 
     `file` is where it belongs, relative to the inbox; `replaces` is the sha256 of the journal's
-    own picture that stands there and goes to `shelf`, if there is one.
+    own picture that stands there and goes to `shelf`, if there is one. `manifest` is the job's file
+    and `commit` the one that is checked out there in git: both go into the picture's record, and
+    nobody decides by them.
     """
 
     job: str
@@ -107,6 +109,8 @@ class Task(Struct, frozen=True, kw_only=True):
     file: str
     replaces: str | None = None
     shelf: str | None = None
+    manifest: str = ""
+    commit: str | None = None
 
     @property
     def id(self) -> str:

@@ -32,7 +32,10 @@ class CharacterState(Struct, frozen=True, kw_only=True):
 
 
 class Image(Struct, frozen=True, kw_only=True):
-    """A finished picture; `source` is the file it was reused from, `made` how it was drawn."""
+    """A finished picture; `source` is the file it was reused from, `made` how it was drawn.
+
+    `discarded` is whether it is no longer kept: its file is gone, or about to go.
+    """
 
     index: int
     seed: int
@@ -43,6 +46,7 @@ class Image(Struct, frozen=True, kw_only=True):
     worker: str | None = None
     made: Made | None = None
     source: str | None = None
+    discarded: bool = False
 
 
 class Drawn(Struct, frozen=True, kw_only=True):

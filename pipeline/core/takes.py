@@ -24,6 +24,7 @@ _Drawing: TypeAlias = (
     | e.TakeRestored
     | e.SheetComposed
     | e.SheetShelved
+    | e.ImageDiscarded
     | e.RenderFailed
     | e.WorkerLost
 )
@@ -57,18 +58,14 @@ def draw(state: State, at: str, event: _Drawing) -> None:
                     at=at, source=event.source,
                 ),
             )  # fmt: skip
-        case e.SheetComposed(job=key, file=file, sha256=sha256):
-            sheet = Drawn(file=file, sha256=sha256)
-            _in_take(state, key, event.take, lambda take: replace(take, sheet=sheet))
-        case e.SheetShelved(job=key, file=file):
-            _in_take(
-                state, key, event.take,
-                lambda take: replace(take, sheet=take.sheet and replace(take.sheet, file=file)),
-            )  # fmt: skip
+        case e.SheetComposed() | e.SheetShelved():
+            _sheet(state, event)
         case e.ImageShelved() | e.ImageRestored():
             _move(state, event)
         case e.TakeRestored(job=key, take=number):
             _restore(state, key, number)
+        case e.ImageDiscarded():
+            _discard(state, event)
         case e.RenderFailed(job=key, index=index, kind="disk_full"):
             _in_take(
                 state, key, event.take,
@@ -116,6 +113,17 @@ def _request(state: State, at: str, event: e.RenderRequested) -> None:
     keep(state, replace(job, takes=(*job.takes[:-1], take)))
 
 
+def _sheet(state: State, event: e.SheetComposed | e.SheetShelved) -> None:
+    def change(take: Take) -> Take:
+        match event:
+            case e.SheetComposed(file=file, sha256=sha256):
+                return replace(take, sheet=Drawn(file=file, sha256=sha256))
+            case e.SheetShelved(file=file):
+                return replace(take, sheet=take.sheet and replace(take.sheet, file=file))
+
+    _in_take(state, event.job, event.take, change)
+
+
 def _finish(state: State, key: str, number: int, image: Image) -> None:
     _in_take(
         state, key, number,
@@ -128,8 +136,7 @@ def _finish(state: State, key: str, number: int, image: Image) -> None:
     )  # fmt: skip
     job = state.jobs[key]
     take = next(take for take in job.takes if take.number == number)
-    digest = take.cells[image.index - 1].digest
-    state.drawn[f"{digest}:{image.seed}"] = Drawn(file=image.file, sha256=image.sha256)
+    state.drawn[_shown(take, image)] = Drawn(file=image.file, sha256=image.sha256)
     state.finished += 1
     if image.index in job.unexplained:
         deaths = {n: count for n, count in job.unexplained.items() if n != image.index}
@@ -150,10 +157,38 @@ def _move(state: State, event: e.ImageShelved | e.ImageRestored) -> None:
         }
         takes.append(replace(take, images=images))
         for image in images.values():
-            if image.file == event.file:
-                digest = take.cells[image.index - 1].digest
-                state.drawn[f"{digest}:{image.seed}"] = Drawn(file=image.file, sha256=image.sha256)
+            if image.file == event.file and not image.discarded:
+                there = Drawn(file=image.file, sha256=image.sha256)
+                state.drawn[_shown(take, image)] = there
     keep(state, replace(job, takes=tuple(takes)))
+
+
+def _discard(state: State, event: e.ImageDiscarded) -> None:
+    """No take has the picture any more; another of its like, if the job has one, may be used."""
+    job = state.jobs[event.job]
+    takes, lost = [], dict[str, Drawn]()
+    for take in job.takes:
+        images = {}
+        for n, image in take.images.items():
+            gone = image.discarded or image.file == event.file
+            images[n] = replace(image, discarded=gone)
+            if gone and not image.discarded:
+                lost[_shown(take, image)] = Drawn(file=image.file, sha256=image.sha256)
+        takes.append(replace(take, images=images))
+    for shown, drawn in lost.items():
+        if state.drawn.get(shown) == drawn:
+            del state.drawn[shown]
+    for take in takes:
+        for image in take.images.values():
+            if not image.discarded and _shown(take, image) in lost:
+                there = Drawn(file=image.file, sha256=image.sha256)
+                state.drawn.setdefault(_shown(take, image), there)
+    keep(state, replace(job, takes=tuple(takes)))
+
+
+def _shown(take: Take, image: Image) -> str:
+    """By what a picture of a take is known in `State.drawn`."""
+    return f"{take.cells[image.index - 1].digest}:{image.seed}"
 
 
 def _restore(state: State, key: str, number: int) -> None:

@@ -92,7 +92,8 @@ class Board:
             return None
         key, number, index = place
         takes = (take for take in self.state.jobs[key].takes if take.number == number)
-        return next((take.images[index] for take in takes if index in take.images), None)
+        found = next((take.images[index] for take in takes if index in take.images), None)
+        return None if found is None or found.discarded else found
 
     def snapshot(self, live: LiveView) -> bytes:
         """Everything the page shows, as JSON. A withdrawn job is shown while it has pictures."""

@@ -219,7 +219,8 @@ def rejected_view(file: str, problems: tuple[Problem, ...]) -> RejectedView:
 
 
 def _take_view(job: str, take: Take) -> TakeView:
-    images = (_image_view(job, take, image) for image in take.images.values())
+    kept = (image for image in take.images.values() if not image.discarded)
+    images = (_image_view(job, take, image) for image in kept)
     recipe = take.cells[0].resolved
     return TakeView(
         number=take.number,

@@ -6,7 +6,10 @@ from pathlib import Path
 from msgspec.structs import replace
 from PIL import Image, PngImagePlugin
 
+from pipeline.core import parameters
+from pipeline.core.record import KEY
 from pipeline.core.resolved import Task
+from pipeline.inscription import pixels_of, record_of
 from pipeline.render import png
 from tests.fakes import FAKE_MADE, square
 from tests.render.conftest import RESOLVED, task
@@ -22,11 +25,11 @@ def test_the_record_holds_what_a_redraw_needs(tmp_path: Path) -> None:
     wanted = task("show/屋上", prompt="夜の街, girl")
     file = tmp_path / "a.png"
     file.write_bytes(_encode(wanted))
-    record = png.record_of(file)
+    record = record_of(file)
     assert record is not None
     assert (record.job, record.take, record.index) == ("show/屋上", 1, 1)
     assert (record.seed, record.resolved, record.made) == (7, wanted.resolved, FAKE_MADE)
-    assert record.pixels == png.pixels_of(square(wanted))
+    assert record.pixels == pixels_of(square(wanted))
 
 
 def test_parameters_are_those_that_other_tools_read() -> None:
@@ -40,7 +43,7 @@ def test_parameters_are_those_that_other_tools_read() -> None:
 
 
 def test_an_empty_negative_is_left_out_and_odd_names_are_quoted() -> None:
-    text = png.parameters(replace(RESOLVED, negative=""), 1, 'my "own", model: two')
+    text = parameters.write(replace(RESOLVED, negative=""), 1, 'my "own", model: two')
     first, last = text.split("\n")
     assert first == RESOLVED.prompt
     assert last.endswith(r'Model: "my \"own\", model: two"')
@@ -54,19 +57,19 @@ def test_a_retouched_picture_is_not_ours_though_it_carries_our_record(tmp_path: 
     assert not png.is_ours(file, replace(wanted, index=2))
     with Image.open(file) as image:
         texts = PngImagePlugin.PngInfo()
-        texts.add_text(png.KEY, image.info[png.KEY])
+        texts.add_text(KEY, image.info[KEY])
         image.putpixel((0, 0), (1, 2, 3))
         image.save(file, pnginfo=texts)
-    assert png.record_of(file) is not None
+    assert record_of(file) is not None
     assert not png.is_ours(file, wanted)
 
 
 def test_what_is_no_picture_of_ours_has_no_record(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(b"no PNG at all")
-    assert png.record_of(file) is None
+    assert record_of(file) is None
     Image.new("RGB", (4, 4)).save(file)
-    assert png.record_of(file) is None
+    assert record_of(file) is None
     assert not png.is_ours(file, task("a"))
 
 

@@ -14,9 +14,10 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image
 
+from pipeline import inscription
 from pipeline.core.observed import Broken, Failed, Lost, Painted, Stepped
+from pipeline.core.record import Record
 from pipeline.pool import WorkerPool
-from pipeline.render import png
 from tests.processes import descendants
 from tests.render.conftest import Pool, task
 
@@ -44,7 +45,7 @@ time.sleep(600)
 def test_the_pixels_are_those_of_bare_diffusers(real: Pool, tiny_model: Path) -> None:
     wanted = task("bare", seed=4242, steps=5)
     painted = real.draw(wanted)
-    record = png.record_of(real.root / painted.file)
+    record = inscription.record_of(real.root / painted.file)
     assert record is not None
     assert (record.seed, record.resolved, record.made) == (4242, wanted.resolved, painted.made)
     bare = _bare(tiny_model, record)
@@ -172,7 +173,7 @@ def test_a_model_that_has_changed_since_the_run_began_is_not_drawn_with(
         pool.pool.kill()
 
 
-def _bare(model: Path, record: png.Drawn) -> Image.Image:
+def _bare(model: Path, record: Record) -> Image.Image:
     """The picture as bare diffusers draws it from what the record says."""
     import diffusers
     import torch

@@ -1,0 +1,79 @@
+"""The record that a picture carries: everything that drawing it again needs, and who asked for it.
+
+Pure. Owns the value and its JSON, which stands in a PNG under `KEY`; reading a file is
+`pipeline.inscription`'s. A field that came later has a default, so that older pictures are read.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.core.manifest import GRAIN, LARGEST, SMALLEST
+from pipeline.core.resolved import Made, Resolved
+
+KEY = "anime"
+"""The name of the record's text in a PNG."""
+
+MOST_STEPS, MOST_GUIDANCE, MOST_THREADS, MOST_REGIONS, LONGEST_PROMPT = 150, 30.0, 1024, 8, 100_000
+"""What no picture of ours exceeds: a record of somebody else's is not to keep a machine busy."""
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """How a picture was drawn. `pixels` is sha256 over the RGB bytes, row by row; `model` is the
+    model's name, its sha256 is in `resolved`.
+
+    `manifest` is the job's file, relative to the inbox, and `commit` the one that was checked out
+    there in git when it was drawn, which does not say that the file was committed as it stood.
+    `version` is the program's.
+    """
+
+    job: str
+    take: int
+    index: int
+    seed: int
+    digest: str
+    resolved: Resolved
+    model: str
+    made: Made
+    pixels: str
+    manifest: str = ""
+    commit: str | None = None
+    version: str = ""
+
+
+_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+
+
+def encode(record: Record) -> str:
+    """The record as the text of a PNG."""
+    return msgspec.json.encode(record).decode()
+
+
+def decode(text: str) -> Record | None:
+    """The record in a text, or None if it is none that we understand."""
+    try:
+        return _decoder.decode(text)
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        return None
+
+
+def excesses(record: Record) -> Iterator[str]:
+    """What a record asks for that no manifest could, each as `steps: 9999`."""
+    asked = record.resolved
+    for name, pixels in (("width", asked.width), ("height", asked.height)):
+        if not SMALLEST <= pixels <= LARGEST or pixels % GRAIN:
+            yield f"{name}: {pixels}"
+    if not 1 <= asked.steps <= MOST_STEPS:
+        yield f"steps: {asked.steps}"
+    if not 0 <= asked.guidance <= MOST_GUIDANCE:
+        yield f"guidance: {asked.guidance:g}"
+    if not 0 <= record.seed < 2**63:
+        yield f"seed: {record.seed}"
+    if not 1 <= record.made.threads <= MOST_THREADS:
+        yield f"threads: {record.made.threads}"
+    if len(asked.regions) > MOST_REGIONS:
+        yield f"regions: {len(asked.regions)}"
+    prompts = (asked.prompt, asked.negative, *(region.prompt for region in asked.regions))
+    if (longest := max(map(len, prompts))) > LONGEST_PROMPT:
+        yield f"prompt: {longest} characters"

@@ -1,0 +1,133 @@
+"""A picture is drawn again from its record alone, and what differs is told."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from PIL import Image, PngImagePlugin
+
+from pipeline.commands.reproduce import NotDrawn, NotOurs, NoWorker, reproduce
+from pipeline.commands.scaffold import CannotWrite
+from pipeline.core import record
+from pipeline.core.digest import digest
+from pipeline.core.resolved import Region, Resolved, Task
+from pipeline.inscription import record_of
+from pipeline.model import ModelError, describe
+from pipeline.render import png
+from tests.cli.command import anime
+from tests.fakes import FAKE_MADE, square
+from tests.render.conftest import task
+from tests.test_inscription import written
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.render import tiny  # torch is for those who ask for a model
+
+    return tiny.build(tmp_path_factory.mktemp("models") / "tiny")
+
+
+def _task(model: str, **inputs: Any) -> Task:
+    wanted = task("show/a", model=model, **inputs)
+    return replace(wanted, digest=digest(wanted.resolved), commit="ab" * 20)
+
+
+def _painted(file: Path, wanted: Task) -> Path:
+    file.write_bytes(png.encode(square(wanted), wanted, "tiny", FAKE_MADE))
+    return file
+
+
+def test_a_picture_is_drawn_again_to_the_pixel(tmp_path: Path, model: Path) -> None:
+    halves = tuple(
+        Region(prompt=prompt, left=left, top=0.0, right=left + 0.5, bottom=1.0)
+        for prompt, left in (("girl", 0.0), ("boy", 0.5))
+    )
+    wanted = _task(describe(model).sha256, regions=halves)
+    other = _painted(tmp_path / "other.png", wanted)
+    kept = tmp_path / "kept.png"
+    found = reproduce(other, model, kept)
+    assert not found.same
+    assert found.lines[0] == f"other pixels: {other}"
+    assert "  what differs:" in found.lines
+    assert any(line.startswith("    torch: then 0, now ") for line in found.lines)
+    assert not any("model:" in line or "threads:" in line for line in found.lines)
+    assert found.lines[-1] == f"the new picture is {kept}"
+
+    again = tmp_path / "again.png"
+    same = reproduce(kept, model, again)
+    assert same.same
+    assert same.lines[0] == f"the same pixels: {kept}"
+    assert "differ" not in "".join(same.lines)
+    assert again.read_bytes() == kept.read_bytes()
+    mine = record_of(kept)
+    assert mine is not None
+    assert (mine.commit, mine.made.threads) == ("ab" * 20, 1)
+
+    retouched = _retouched(kept, tmp_path / "retouched.png")
+    done = anime("reproduce", retouched, "--model", model, cwd=tmp_path, timeout=120)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "has been changed since it was drawn; the new pixels are those of the record" in (
+        done.stdout
+    )
+    assert "what differs" not in done.stdout
+
+
+def test_another_model_is_told(tmp_path: Path, model: Path) -> None:
+    wanted = _task("cd" * 32)
+    found = reproduce(_painted(tmp_path / "a.png", wanted), model)
+    assert any(
+        line.startswith("    model: then tiny (cdcdcdcdcdcd), now tiny (") for line in found.lines
+    )
+
+
+def test_what_cannot_be_drawn_is_told(tmp_path: Path, model: Path) -> None:
+    wanted = _task(describe(model).sha256)
+    broken = tmp_path / "broken"
+    for part in model.rglob("*"):
+        target = broken / part.relative_to(model)
+        if part.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(part.read_bytes())
+    weights = next((broken / "unet").glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:8] + b"\0" * 200)
+    file = _painted(tmp_path / "a.png", wanted)
+    with pytest.raises((NoWorker, ModelError)) as caught:
+        reproduce(file, broken)
+    assert caught.value.exit_code == 3
+    with pytest.raises(ModelError):
+        reproduce(file, tmp_path / "nowhere")
+    assert not issubclass(NotDrawn, NoWorker)
+
+
+def test_nothing_is_drawn_for_a_picture_that_is_not_ours(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    with pytest.raises(NotOurs, match="no record of ours"):
+        reproduce(written(tmp_path / "a.png", parameters="a cat"), nowhere)
+    huge = Resolved(
+        prompt="x", negative="", width=10**6, height=64, steps=10**9, guidance=5.0,
+        sampler="euler", schedule="normal", model="ab",
+    )  # fmt: skip
+    mine = record.Record(
+        job="../../x", take=1, index=1, seed=1, digest="d", resolved=huge, model="m",
+        made=FAKE_MADE, pixels="p",
+    )  # fmt: skip
+    with pytest.raises(NotOurs, match="width: 1000000, steps: 1000000000"):
+        reproduce(written(tmp_path / "b.png", anime=record.encode(mine)), nowhere)
+
+
+def test_what_stands_where_the_new_one_is_to_be_kept_stays(tmp_path: Path, model: Path) -> None:
+    file = _painted(tmp_path / "a.png", _task(describe(model).sha256))
+    with pytest.raises(CannotWrite, match="is there already"):
+        reproduce(file, model, file)
+
+
+def _retouched(file: Path, target: Path) -> Path:
+    with Image.open(file) as image:
+        texts = PngImagePlugin.PngInfo()
+        texts.add_text(record.KEY, image.info[record.KEY])
+        image.putpixel((0, 0), (1, 2, 3))
+        image.save(target, pnginfo=texts)
+    return target
