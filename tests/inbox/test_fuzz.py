@@ -19,7 +19,7 @@ from pipeline.commands.checking import Checked, check_folder
 from pipeline.core.keys import job_key
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.problem import render
-from pipeline.core.prompt import compile_negative, compile_prompt
+from pipeline.core.prompt import compile_prompt
 from pipeline.inbox.load import MOST_PROBLEMS, Loaded, load
 from pipeline.inbox.yaml import LARGEST_FILE
 
@@ -58,7 +58,8 @@ def read(data: bytes) -> Loaded:
     """A file as the runner reads it, with all that must hold of any."""
     with quickly():
         loaded = load(data, "a.yaml")
-        for document in loaded.documents:
+    for document in loaded.documents:
+        with quickly():
             _compiled(document.manifest)
     assert len(msgspec.json.encode(loaded.documents)) < 20 * LARGEST_FILE
     places = [(each.line, each.column) for each in loaded.problems]
@@ -77,7 +78,6 @@ def _compiled(manifest: Project | Character | Job) -> None:
     """Its tags in a prompt, which is where they are taken apart."""
     if isinstance(manifest, Job):
         compile_prompt(None, (), None, manifest)
-        compile_negative(None, (), None, manifest)
 
 
 def together(data: bytes, name: str = "a.yaml") -> Checked:
