@@ -5,7 +5,6 @@ what the types alone cannot say. The schema, `anime explain` and the README's ta
 Never reads a file and never looks at another manifest.
 """
 
-import re
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
