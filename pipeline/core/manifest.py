@@ -5,7 +5,6 @@ what the types alone cannot say. The schema, `anime explain` and the README's ta
 Never reads a file and never looks at another manifest.
 """
 
-import re
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -343,7 +342,7 @@ def split_tags(tags: Tags | None) -> tuple[str, ...]:
     if not tags:
         return ()
     lines = (tags,) if isinstance(tags, str) else tags
-    pieces = (piece for line in lines for piece in _pieces(line))
+    pieces = (piece for line in lines for piece in _pieces(line) if piece)
     return tuple(tidy for piece in pieces if (tidy := " ".join(piece.split())))
 
 
@@ -352,12 +351,18 @@ def _pieces(line: str) -> list[str]:
 
     From the end, so that a text takes time by its length, whatever is in it.
     """
+    parts = line.split(",")
+    if ")" not in line:
+        return parts
     pieces: list[str] = []
-    end, inside = len(line), False
-    for match in reversed(list(re.finditer(r"[,()]", line))):
-        if match.group() != ",":
-            inside = match.group() == ")"
-        elif not inside:
-            pieces.append(line[match.end() : end])
-            end = match.start()
-    return [line[:end], *reversed(pieces)]
+    held: list[str] = []
+    inside = False
+    for part in reversed(parts):
+        if held and not inside:
+            pieces.append(",".join(reversed(held)))
+            held = []
+        held.append(part)
+        opens, closes = part.find("("), part.find(")")
+        if opens >= 0 or closes >= 0:
+            inside = closes >= 0 and not 0 <= opens < closes
+    return [",".join(reversed(held)), *reversed(pieces)]

@@ -19,7 +19,11 @@ from pipeline.commands.checking import Checked, check_folder
 from pipeline.core.keys import job_key
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.problem import render
+<<<<<<< HEAD
 from pipeline.core.prompt import negative_parts, prompt_parts
+=======
+from pipeline.core.prompt import compile_prompt
+>>>>>>> help
 from pipeline.inbox.load import MOST_PROBLEMS, Loaded, load
 from pipeline.inbox.yaml import LARGEST_FILE
 
@@ -58,7 +62,8 @@ def read(data: bytes) -> Loaded:
     """A file as the runner reads it, with all that must hold of any."""
     with quickly():
         loaded = load(data, "a.yaml")
-        for document in loaded.documents:
+    for document in loaded.documents:
+        with quickly():
             _compiled(document.manifest)
     assert len(msgspec.json.encode(loaded.documents)) < 20 * LARGEST_FILE
     places = [(each.line, each.column) for each in loaded.problems]
@@ -76,8 +81,12 @@ def read(data: bytes) -> Loaded:
 def _compiled(manifest: Project | Character | Job) -> None:
     """Its tags in a prompt, which is where they are taken apart."""
     if isinstance(manifest, Job):
+<<<<<<< HEAD
         prompt_parts(None, (), (), manifest)
         negative_parts(None, (), (), manifest)
+=======
+        compile_prompt(None, (), None, manifest)
+>>>>>>> help
 
 
 def together(data: bytes, name: str = "a.yaml") -> Checked:
