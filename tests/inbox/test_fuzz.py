@@ -19,11 +19,7 @@ from pipeline.commands.checking import Checked, check_folder
 from pipeline.core.keys import job_key
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.problem import render
-<<<<<<< HEAD
 from pipeline.core.prompt import negative_parts, prompt_parts
-=======
-from pipeline.core.prompt import compile_prompt
->>>>>>> help
 from pipeline.inbox.load import MOST_PROBLEMS, Loaded, load
 from pipeline.inbox.yaml import LARGEST_FILE
 
@@ -81,12 +77,8 @@ def read(data: bytes) -> Loaded:
 def _compiled(manifest: Project | Character | Job) -> None:
     """Its tags in a prompt, which is where they are taken apart."""
     if isinstance(manifest, Job):
-<<<<<<< HEAD
         prompt_parts(None, (), (), manifest)
         negative_parts(None, (), (), manifest)
-=======
-        compile_prompt(None, (), None, manifest)
->>>>>>> help
 
 
 def together(data: bytes, name: str = "a.yaml") -> Checked:
