@@ -49,6 +49,14 @@ def workers(folder: Path, device: str) -> list[Row]:
             note=f"{median(three):.0f} against {median(bare):.0f}; at most {cores} on this machine",
         ),
         Row(
+            what="a picture of the bundled model, 15 steps with guidance, on one worker",
+            against=f"its own time, all {cores} cores",
+            figure=60 / median(one),
+            unit="s",
+            wanted="<= 3",
+            note="drop to picture, nine in a row",
+        ),
+        Row(
             what="renders at once, mean over the time that any is drawn",
             against="3 workers",
             figure=overlap,
