@@ -141,4 +141,4 @@ def _strings(image: Image.Image) -> dict[str, str]:
 
 
 def _refusal(path: Path, error: BaseException) -> NotRead:
-    return NotRead(f"{path} is a broken PNG: {error or type(error).__name__}")
+    return NotRead(f"{path} is a broken PNG: {str(error) or type(error).__name__}")

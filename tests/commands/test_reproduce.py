@@ -1,6 +1,7 @@
 """A picture is drawn again from its record alone, and what differs is told."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -29,7 +30,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.build(tmp_path_factory.mktemp("models") / "tiny")
 
 
-def _task(model: str, **inputs: object) -> Task:
+def _task(model: str, **inputs: Any) -> Task:
     wanted = task("show/a", model=model, **inputs)
     return replace(wanted, digest=digest(wanted.resolved), commit="ab" * 20)
 
