@@ -2,11 +2,14 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipeline.commit import commit_at
+from pipeline.inscription import record_of
+from tests.running import Run
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -114,3 +117,41 @@ def test_nothing_of_a_repository_is_run(clone: Path) -> None:
     config.write_text(f"{config.read_text()}\n[core]\n\tfsmonitor = touch {ran}\n")
     assert commit_at(clone) is not None
     assert not ran.exists()
+
+
+def test_a_picture_records_its_manifest_and_the_commit(start: Callable[..., Run]) -> None:
+    run = start()
+    git(run.root, "init", "-q", "-b", "main")
+    git(run.root, "commit", "-q", "--allow-empty", "-m", "one")
+    run.drop("show/rain.yml")
+    run.until(lambda: run.status("show/rain") == "done")
+    mine = record_of(run.root / "show/rain.01.png")
+    assert mine is not None
+    assert mine.manifest == "show/rain.yml"
+    assert mine.commit == git(run.root, "rev-parse", "HEAD")
+    assert mine.version
+
+
+def test_a_picture_drawn_at_another_commit_before_a_crash_is_drawn_over(
+    start: Callable[..., Run],
+) -> None:
+    """It was in place, the journal did not say so yet; there is one picture in the end."""
+    run = start()
+    git(run.root, "init", "-q", "-b", "main")
+    git(run.root, "commit", "-q", "--allow-empty", "-m", "one")
+    run.drop("rain.yaml")
+    run.until(lambda: run.status("rain") == "done")
+    before = (run.root / "rain.01.png").read_bytes()
+    run.close()
+    journal = run.root / ".pipeline/events.jsonl"
+    kept = [line for line in journal.read_bytes().splitlines(True) if b"image_rendered" not in line]
+    journal.write_bytes(b"".join(kept))
+    (run.root / ".pipeline/acknowledged").unlink()
+    git(run.root, "commit", "-q", "--allow-empty", "-m", "two")
+    again = start()
+    again.until(lambda: again.status("rain") == "done")
+    assert sorted(path.name for path in run.root.glob("*.png")) == ["rain.01.png"]
+    mine = record_of(run.root / "rain.01.png")
+    assert mine is not None
+    assert mine.commit == git(run.root, "rev-parse", "HEAD")
+    assert (run.root / "rain.01.png").read_bytes() != before

@@ -15,14 +15,14 @@ from pipeline.cli import options
     help="Takes of each job that stay, with the current one.  [1]",
 )  # fmt: skip
 @click.option(
-    "--older-than", "days", type=click.FloatRange(min=0), metavar="DAYS",
+    "--older-than", "days", type=click.IntRange(0, 36500), metavar="DAYS",
     help="Only what was drawn so long ago.",
 )  # fmt: skip
 @click.option("--yes", is_flag=True, help="Do it.")
 @options.inbox
 @options.as_json
 def gc(
-    *, names: tuple[str, ...], of_takes: bool, keep: int, days: float | None, yes: bool,
+    *, names: tuple[str, ...], of_takes: bool, keep: int, days: int | None, yes: bool,
     inbox: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Discard the pictures of older takes of NAME, jobs, projects or characters; of all without.

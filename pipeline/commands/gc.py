@@ -55,7 +55,7 @@ def collect(
     names: Sequence[str] = (),
     *,
     keep: int = 1,
-    days: float | None = None,
+    days: int | None = None,
     yes: bool = False,
     clock: Callable[[], datetime],
 ) -> Collected:
@@ -69,12 +69,11 @@ def collect(
         InboxHeld: a runner is there, and it is the only writer of the journal.
         JournalDamaged, JournalFailed, JournalFull, UnknownEvent: as for a run.
     """
-    # No longer ago than the calendar goes back.
-    before = None if days is None else stamp(clock() - timedelta(days=min(days, 365_000)))
+    before = None if days is None else stamp(clock() - timedelta(days=days))
     if not yes or not journal_path(inbox).exists():
         state = restore(inbox)
-        seen = _look(inbox, state, _jobs(inbox, state, names), keep, before)
-        return Collected(found=tuple(seen), done=False)
+        looked = _look(inbox, state, _jobs(inbox, state, names), keep, before)
+        return Collected(found=tuple(looked), done=False)
     with Journal.open(inbox / PRIVATE, clock=clock) as journal:
         state = restore(inbox)
         ledger = Ledger(journal=journal, state=state, audience=Audiences(()))

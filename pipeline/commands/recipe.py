@@ -46,7 +46,7 @@ def recipe(image: Path) -> Written:
         NotRead: the file is no PNG that is read here.
         SaysNothing: it says nothing that a job can be made of.
     """
-    found = read(image)
+    found = read(image.resolve())
     try:
         if found.record is not None:
             return _ours(image, found.record, of_record(found.record))
@@ -67,7 +67,7 @@ def _ours(image: Path, record: Record, made: Recipe) -> Written:
     if record.commit:
         head.append(f"Checked out at the time was the commit {record.commit}.")
     notes = list(made.notes)
-    if pixels_in(image) != record.pixels:
+    if pixels_in(image.resolve()) != record.pixels:
         notes.append("what was changed in the picture after it was drawn")
     return _written([*head, _PLACE], made.job, notes)
 

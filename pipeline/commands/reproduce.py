@@ -66,7 +66,7 @@ def reproduce(image: Path, model: Path, keep: Path | None = None) -> Reproduced:
     record = _record(image)
     if keep is not None and os.path.lexists(keep):
         raise CannotWrite(f"{keep} is there already", "take another name")
-    now = pixels_in(image)
+    now = pixels_in(image.resolve())
     described = describe(model)
     with tempfile.TemporaryDirectory(prefix="anime-reproduce-") as folder:
         painted = _paint(Path(folder), record, model, described)
@@ -87,7 +87,7 @@ def reproduce(image: Path, model: Path, keep: Path | None = None) -> Reproduced:
 
 
 def _record(image: Path) -> Record:
-    record = read(image).record
+    record = read(image.resolve()).record
     if record is None:
         raise NotOurs(
             f"{image} has no record of ours, so that nothing says exactly how it was drawn",

@@ -48,3 +48,11 @@ def test_no_recipe_imports_torch(tmp_path: Path) -> None:
         text=True, capture_output=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_link_to_a_picture_is_followed_for_whoever_names_it(tmp_path: Path) -> None:
+    written(tmp_path / "a.png", parameters=SAID)
+    (tmp_path / "link.png").symlink_to("a.png")
+    done = anime("recipe", "link.png", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("# Draws something like link.png, by the parameters")

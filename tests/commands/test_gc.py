@@ -20,7 +20,7 @@ from tests.running import Run, fold
 NOW = datetime.now(UTC)
 
 
-def gc(root: Path, *names: str, keep: int = 1, days: float | None = None, yes: bool) -> Collected:
+def gc(root: Path, *names: str, keep: int = 1, days: int | None = None, yes: bool) -> Collected:
     clock = lambda: NOW + timedelta(hours=1)  # noqa: E731
     return collect(root, names, keep=keep, days=days, yes=yes, clock=clock)
 

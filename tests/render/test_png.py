@@ -55,6 +55,8 @@ def test_a_retouched_picture_is_not_ours_though_it_carries_our_record(tmp_path: 
     file.write_bytes(_encode(wanted))
     assert png.is_ours(file, wanted)
     assert not png.is_ours(file, replace(wanted, index=2))
+    # A crash, and a checkout before the next start: the orphan is ours all the same.
+    assert png.is_ours(file, replace(wanted, commit="cd" * 20, manifest="a.yml"))
     with Image.open(file) as image:
         texts = PngImagePlugin.PngInfo()
         texts.add_text(KEY, image.info[KEY])
