@@ -5,13 +5,15 @@ Of two files that declare the same key, the one whose path sorts first has it, w
 and the other is told so.
 """
 
+import msgspec
+
 from pipeline.core import events as e
 from pipeline.core.digest import digest, seed_of
 from pipeline.core.keys import character_key, folder_of, job_key, slug
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.observed import FileSeen
 from pipeline.core.problem import Problem
-from pipeline.core.state import State
+from pipeline.core.state import CharacterState, JobState, ProjectState, State
 
 
 def file_seen(state: State, seen: FileSeen) -> list[e.Event]:
@@ -40,8 +42,8 @@ def file_seen(state: State, seen: FileSeen) -> list[e.Event]:
 
 
 def _texts(state: State, seen: FileSeen) -> list[e.Event]:
-    """A file of styles or of a wildcard; one with problems says what it said before."""
-    if seen.problems:
+    """A file of styles or of a wildcard; one that cannot be read says what it said before."""
+    if seen.problems and not seen.styles:
         return []
     if seen.styles is not None and state.styles.get(seen.file) != seen.styles:
         return [e.StylesDeclared(file=seen.file, styles=seen.styles)]
@@ -99,17 +101,25 @@ def _in_force(state: State, event: _Declared) -> bool:
     match event:
         case e.ProjectDeclared():
             project = state.projects.get(event.key)
-            return project is not None and (project.file, project.spec) == (event.file, event.spec)
+            return project is not None and _same(project, event)
         case e.CharacterDeclared():
             bible = state.characters.get(event.key)
-            return bible is not None and (bible.file, bible.spec) == (event.file, event.spec)
+            return bible is not None and _same(bible, event)
         case e.JobSubmitted():
             job = state.jobs.get(event.key)
             return (
                 job is not None
                 and not job.withdrawn
-                and (job.file, job.project, job.spec) == (event.file, event.project, event.spec)
+                and job.project == event.project
+                and _same(job, event)
             )
+
+
+def _same(known: ProjectState | CharacterState | JobState, event: _Declared) -> bool:
+    """Whether a file says what it said; the order of what it lists counts."""
+    return known.file == event.file and (
+        msgspec.json.encode(known.spec) == msgspec.json.encode(event.spec)
+    )
 
 
 def _holder(state: State, name: str) -> tuple[str, str] | None:

@@ -12,6 +12,8 @@ from msgspec import Struct
 STEP = 1.1
 LARGEST = 10.0
 """A weight is held between its negative and this."""
+DEEPEST = 16
+"""Brackets inside brackets that count; what is deeper stands for itself."""
 
 _MARK = re.compile(
     r"\\([()\[\]\\])|(\()|(\[)|:\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*\)|(\))|(\])|([^\\()\[\]:]+|.)",
@@ -30,22 +32,24 @@ def stressed(prompt: str) -> tuple[Stressed, ...]:
     """The stretches of a prompt, in order, neighbours of one weight joined; a prompt without
     brackets is one stretch of weight 1."""
     found: list[list[str | float]] = []
-    round_, square = [], []
+    opened: dict[str, list[int]] = {"(": [], "[": []}
+    deeper = {"(": 0, "[": 0}
     for match in _MARK.finditer(prompt):
         escaped, opens, open_square, factor, closes, close_square, text = match.groups()
-        if opens:
-            round_.append(len(found))
-        elif open_square:
-            square.append(len(found))
-        elif factor is not None and round_:
-            _multiply(found, round_.pop(), float(factor))
-        elif closes and round_:
-            _multiply(found, round_.pop(), STEP)
-        elif close_square and square:
-            _multiply(found, square.pop(), 1 / STEP)
+        start = opens or open_square
+        end = "(" if closes or factor is not None else "[" if close_square else ""
+        if start and len(opened["("]) + len(opened["["]) < DEEPEST:
+            opened[start].append(len(found))
+        elif end and not deeper[end] and opened[end]:
+            by = float(factor) if factor is not None else STEP if closes else 1 / STEP
+            _multiply(found, opened[end].pop(), by)
         else:
+            if start:
+                deeper[start] += 1
+            elif end and deeper[end]:
+                deeper[end] -= 1
             found.append([escaped or text or match.group(), 1.0])
-    if round_ or square:
+    if opened["("] or opened["["]:
         # An open bracket without its partner is meant as one: nothing is stressed by it.
         found = _with_strays(prompt)
     return tuple(_joined(found))

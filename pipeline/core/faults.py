@@ -3,17 +3,19 @@
 Pure; never looks at another manifest. What a job refers to is `pipeline.core.lookup`'s.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from itertools import chain
 
 import msgspec
 
+from pipeline.core.keys import slug
 from pipeline.core.manifest import (
     GRAIN,
     LARGEST,
     MOST_PICTURES,
     SMALLEST,
+    Character,
     Defaults,
     Fault,
     Job,
@@ -46,11 +48,28 @@ def faults(manifest: Manifest) -> list[Fault]:
         case Project(defaults=defaults):
             found += _size_faults(("defaults", "size"), defaults.size)
             found += _schedule_faults(("defaults", "schedule"), defaults)
+            found += _alike("styles", manifest.styles)
+        case Character(outfits=outfits, expressions=expressions):
+            found += _alike("outfits", outfits)
+            found += _alike("expressions", expressions)
         case Job():
             found += _size_faults(("size",), manifest.size)
             found += _schedule_faults(("schedule",), manifest)
             found += chain(_who(manifest), _how_many(manifest), _matrix(manifest))
     return found
+
+
+def _alike(field: str, names: Iterable[str]) -> Iterator[Fault]:
+    """Names of which a job could not say which it means."""
+    seen: dict[str, str] = {}
+    for name in names:
+        first = seen.setdefault(slug(name) or name, name)
+        if first != name:
+            yield Fault(
+                path=(field, name),
+                message=f"{name!r} and {first!r} are the same name to a job",
+                hint="give one of the two another name",
+            )
 
 
 def _who(job: Job) -> Iterator[Fault]:
@@ -65,6 +84,12 @@ def _who(job: Job) -> Iterator[Fault]:
             path=("cast",),
             message="characters and cast both say who is in the picture",
             hint="keep cast, and name everybody there",
+        )
+    if len(job.cast) == 2 and "center" in {role.at for role in job.cast}:
+        yield Fault(
+            path=("cast",),
+            message="of two, nobody stands in the center",
+            hint="one stands left, the other right",
         )
     seen: dict[str, int] = {}
     for number, role in enumerate(job.cast):

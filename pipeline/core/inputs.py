@@ -21,34 +21,35 @@ Inputs = dict[str, str]
 
 def inputs_of(
     project: Project | None, figures: Iterable[Figure], styles: Iterable[Style], job: Job
-) -> Inputs:
-    """The inputs of one job but its own words: `akira.appearance`, `project.steps`, `style manga`.
+) -> list[tuple[str, Any]]:
+    """The inputs of one job but its own words, by name (`akira.appearance`, `project.steps`,
+    `style manga`), one after another: twins in a picture have two outfits.
 
     What is empty is left out.
     """
-    found: dict[str, Any] = {}
+    found: list[tuple[str, Any]] = []
     for figure in figures:
         bible = figure.bible
-        found[f"{figure.key}.trigger"] = split_tags(bible.trigger)
-        found[f"{figure.key}.appearance"] = split_tags(bible.appearance)
-        found[f"{figure.key}.outfit"] = split_tags(figure.outfit)
-        found[f"{figure.key}.expression"] = split_tags(figure.expression)
-        found[f"{figure.key}.negative"] = split_tags(bible.negative)
+        found.append((f"{figure.key}.trigger", split_tags(bible.trigger)))
+        found.append((f"{figure.key}.appearance", split_tags(bible.appearance)))
+        found.append((f"{figure.key}.outfit", split_tags(figure.outfit)))
+        found.append((f"{figure.key}.expression", split_tags(figure.expression)))
+        found.append((f"{figure.key}.negative", split_tags(bible.negative)))
         if job.seed is None and not job.seeds:
-            found[f"{figure.key}.seed"] = bible.seed
+            found.append((f"{figure.key}.seed", bible.seed))
     if project is not None:
         defaults = project.defaults
-        found["project.prompt"] = split_tags(defaults.prompt)
-        found["project.negative"] = split_tags(defaults.negative)
+        found.append(("project.prompt", split_tags(defaults.prompt)))
+        found.append(("project.negative", split_tags(defaults.negative)))
         for field in _SHARED:
             if getattr(job, field) is None:
-                found[f"project.{field}"] = getattr(defaults, field)
+                found.append((f"project.{field}", getattr(defaults, field)))
     names = []
     for style in styles:
         names.append(style.name)
-        found[f"style {style.name}"] = style
-    found["style"] = names if job.style is None else []
-    return {name: short(value) for name, value in found.items() if value not in (None, (), [])}
+        found.append((f"style {style.name}", style))
+    found.append(("style", names if job.style is None else []))
+    return [(name, value) for name, value in found if value not in (None, (), [])]
 
 
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:

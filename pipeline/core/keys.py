@@ -89,20 +89,28 @@ def is_styles_file(file: str) -> bool:
 
 
 def is_wildcard_file(file: str) -> bool:
-    """Whether a file holds the lines of a wildcard: `wildcards/name.txt`."""
+    """Whether a file holds the lines of a wildcard: `wildcards/name.txt`, or in a folder there."""
     path = PurePosixPath(file)
-    return path.parent.name == _WILDCARDS and path.suffix == WILDCARD_SUFFIX
+    told = path.name.endswith(".error.txt")
+    return _WILDCARDS in path.parent.parts and path.suffix == WILDCARD_SUFFIX and not told
 
 
 def scope_of(file: str) -> str:
     """The folder for whose jobs a file of styles or a wildcard holds, and for those below."""
-    folder = PurePosixPath(folder_of(file))
-    return folder_of(str(folder)) if folder.name in (_STYLES, _WILDCARDS) else folder_of(file)
+    if is_wildcard_file(file):
+        return f"/{file}".rpartition(f"/{_WILDCARDS}/")[0].lstrip("/")
+    folder = folder_of(file)
+    return folder_of(folder) if PurePosixPath(folder).name == _STYLES else folder
 
 
 def wildcard_file(scope: str, name: str) -> str:
     """Where the lines of the wildcard `__name__` stand."""
     return f"{scope}/{_WILDCARDS}/{name}{WILDCARD_SUFFIX}".lstrip("/")
+
+
+def wildcard_name(file: str) -> str:
+    """By what name the lines of a wildcard's file are chosen: `hair`, `places/night`."""
+    return f"/{file}".rpartition(f"/{_WILDCARDS}/")[2].removesuffix(WILDCARD_SUFFIX)
 
 
 def folders_above(file: str) -> list[str]:

@@ -12,11 +12,11 @@ from typing import Literal
 from pipeline.core.keys import (
     PROJECT_FILES,
     character_key,
-    folder_of,
     folders_above,
     scope_of,
     slug,
     wildcard_file,
+    wildcard_name,
 )
 from pipeline.core.manifest import Character, Job, Preset, Project, Role, Tags, split_tags
 from pipeline.core.missing import Missing
@@ -55,15 +55,14 @@ def _broken_project(state: State, job: JobState) -> str | None:
     project the job belongs to is not known then."""
     if job.spec.project is not None:
         return None
-    folder, last = folder_of(job.file), ""
-    while folder != last:
+    for folder in folders_above(job.file):
         for name in PROJECT_FILES:
             file = f"{folder}/{name}".lstrip("/")
-            if file in state.rejected and not state.files.get(file):
+            declared = state.files.get(file, {})
+            if file in state.rejected and not any(key.startswith("project ") for key in declared):
                 return file
         if folder in state.folders:
             return None
-        folder, last = folder_of(folder), folder
     return None
 
 
@@ -124,9 +123,13 @@ def _of_the_bible(
     missing: list[Missing],
 ) -> Tags:  # fmt: skip
     """The tags that a bible has under that name, or else the wish as tags."""
+    if not isinstance(wish, str) and len(wish) == 1:
+        (wish,) = wish
     if not isinstance(wish, str):
         return wish
-    known = {slug(name): tags for name, tags in named.items()}
+    if wish in named:
+        return named[wish]
+    known = {slug(name): tags for name, tags in named.items() if slug(name)}
     if slug(wish) in known:
         return known[slug(wish)]
     close = near(slug(wish), known) if known and len(split_tags(wish)) == 1 else ()
@@ -199,11 +202,7 @@ def find_lines(state: State, job: JobState, name: str) -> Sequence[str] | None:
 def wildcard_names(state: State, job: JobState) -> set[str]:
     """The names of all wildcards that the job may use."""
     seen = set(scopes(state, job))
-    return {
-        file.rpartition("/")[2].removesuffix(".txt")
-        for file in state.wildcards
-        if scope_of(file) in seen
-    }
+    return {wildcard_name(file) for file in state.wildcards if scope_of(file) in seen}
 
 
 def scopes(state: State, job: JobState) -> list[str]:

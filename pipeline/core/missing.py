@@ -7,18 +7,21 @@ from msgspec import Struct
 
 class Missing(Struct, frozen=True, kw_only=True):
     """A reference without a thing; `field` is where in the job it stands, or None where its project
-    or a bible makes it. `of` says whose it would be."""
+    or a bible makes it. `of` says whose it would be; `why` says all, where that is not enough."""
 
     kind: Literal[
         "project", "character", "style", "schedule", "model", "outfit", "expression", "wildcard",
-        "region",
+        "picture",
     ]  # fmt: skip
     name: str
     nearest: tuple[str, ...] = ()
     field: tuple[str | int, ...] | None = None
     of: str = ""
+    why: str = ""
 
     def __str__(self) -> str:
+        if self.why:
+            return self.why
         if self.kind == "schedule":
             return f"there is no schedule {self.name}"
         if self.kind == "project" and self.field is None:

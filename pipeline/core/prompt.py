@@ -18,7 +18,8 @@ of one (`hoodie` of `yellow hoodie`).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 from msgspec import Struct
 
@@ -29,6 +30,9 @@ PLACES = ("left", "center", "right")
 SIDES = ("left", "right")
 _GROUPS = tuple(f"{place}:" for place in PLACES)
 _WEIGHT = re.compile(r":\s*-?[0-9.]+$")
+
+
+Choose = Callable[[str], str]
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -61,17 +65,26 @@ def joined(parts: Iterable[Part]) -> str:
 
 
 def prompt_parts(
-    project: Project | None, figures: Sequence[Figure], styles: Sequence[Style], job: Job
+    project: Project | None,
+    figures: Sequence[Figure],
+    styles: Sequence[Style],
+    job: Job,
+    choose: Choose = str,
 ) -> tuple[Part, ...]:
-    """The parts of the prompt, in order; `joined` makes one text of them."""
-    own = _parts(job.prompt, "job")
-    first = [part for style in styles for part in _parts(style.before, f"style {style.name}")]
+    """The parts of the prompt, in order; `joined` makes one text of them.
+
+    `choose` gives each tag as it is to be said, wildcards chosen; it may become several.
+    """
+    own = _parts(job.prompt, "job", choose)
+    first = [
+        part for style in styles for part in _parts(style.before, f"style {style.name}", choose)
+    ]
     added: list[Part] = []
     if project is not None:
-        added += _parts(project.defaults.prompt, "project")
+        added += _parts(project.defaults.prompt, "project", choose)
     for style in styles:
-        added += _parts(style.prompt, f"style {style.name}")
-    bibles = [_once(_bible(figure)) for figure in figures]
+        added += _parts(style.prompt, f"style {style.name}", choose)
+    bibles = [_once(_bible(figure, choose)) for figure in figures]
     if not _placed(figures, job):
         said = _once((part for bible in bibles for part in bible), own)
         rest = _once(added, [*said, *own])
@@ -85,20 +98,30 @@ def prompt_parts(
 
 
 def negative_parts(
-    project: Project | None, figures: Sequence[Figure], styles: Sequence[Style], job: Job
+    project: Project | None,
+    figures: Sequence[Figure],
+    styles: Sequence[Style],
+    job: Job,
+    choose: Choose = str,
+    said: Iterable[Part] = (),
 ) -> tuple[Part, ...]:
-    """The parts of the negative prompt: the job's, each character's, the project's, the styles'."""
-    own = _parts(job.negative, "job")
-    asked = split_tags(job.prompt)
+    """The parts of the negative prompt: the job's, each character's, the project's, the styles'.
+
+    `said` are the parts of the prompt, from which is known what is asked for.
+    """
+    own = _parts(job.negative, "job", choose)
+    prompt = list(said) or [*_parts(job.prompt, "job"), *chain.from_iterable(map(_bible, figures))]
+    asked = [part.text for part in prompt if part.origin.split(",")[0] == "job"]
     added: list[Part] = []
     for figure in figures:
-        others = [part.text for other in figures if other is not figure for part in _bible(other)]
-        found = _parts(figure.bible.negative, f"{figure.key}.negative")
+        beside = tuple(f"{one.key}." for one in figures if one.key != figure.key)
+        others = [part.text for part in prompt if part.origin.startswith(beside)]
+        found = _parts(figure.bible.negative, f"{figure.key}.negative", choose)
         added += _not_asked(found, [*asked, *others])
     if project is not None:
-        added += _not_asked(_parts(project.defaults.negative, "project"), asked)
+        added += _not_asked(_parts(project.defaults.negative, "project", choose), asked)
     for style in styles:
-        added += _not_asked(_parts(style.negative, f"style {style.name}"), asked)
+        added += _not_asked(_parts(style.negative, f"style {style.name}", choose), asked)
     return (*own, *_once(added, own))
 
 
@@ -124,23 +147,39 @@ def _between(own: Sequence[Part], added: Sequence[Part]) -> list[Part]:
 
 def _not_asked(negatives: Iterable[Part], asked: Iterable[str]) -> Iterator[Part]:
     """Those of the negatives that nobody asks for."""
-    wanted = [_bare(tag) for tag in asked]
-    for part in negatives:
-        bare = _bare(part.text)
-        if not any(each == bare or each.endswith(f" {bare}") for each in wanted):
+    forbidden = [(part, _bare(part.text)) for part in negatives]
+    longest = max((bare.count(" ") + 1 for _, bare in forbidden), default=0)
+    wanted = {end for tag in asked for end in _ends(_bare(tag), longest)}
+    for part, bare in forbidden:
+        if bare not in wanted:
             yield part
 
 
-def _bible(figure: Figure) -> Iterator[Part]:
+def _ends(tag: str, longest: int) -> Iterator[str]:
+    """A tag, and its last words, up to `longest` of them."""
+    yield tag
+    words = tag.split(" ")
+    for start in range(max(1, len(words) - longest), len(words)):
+        yield " ".join(words[start:])
+
+
+def _bible(figure: Figure, choose: Choose = str) -> Iterator[Part]:
     bible = figure.bible
-    yield from _parts(bible.trigger, f"{figure.key}.trigger")
-    yield from _parts(bible.appearance, f"{figure.key}.appearance")
-    yield from _parts(figure.outfit, f"{figure.key}.outfit")
-    yield from _parts(figure.expression, f"{figure.key}.expression")
+    yield from _parts(bible.trigger, f"{figure.key}.trigger", choose)
+    yield from _parts(bible.appearance, f"{figure.key}.appearance", choose)
+    yield from _parts(figure.outfit, f"{figure.key}.outfit", choose)
+    yield from _parts(figure.expression, f"{figure.key}.expression", choose)
 
 
-def _parts(tags: Tags | None, origin: str) -> list[Part]:
-    return [Part(text=tag, origin=origin) for tag in split_tags(tags)]
+def _parts(tags: Tags | None, origin: str, choose: Choose = str) -> list[Part]:
+    found = []
+    for tag in split_tags(tags):
+        said = choose(tag)
+        if said == tag:
+            found.append(Part(text=tag, origin=origin))
+        else:
+            found += [Part(text=one, origin=f"{origin}, {tag}") for one in split_tags(said)]
+    return found
 
 
 def _once(parts: Iterable[Part], said: Iterable[Part] = ()) -> list[Part]:

@@ -5,7 +5,8 @@ each is compiled into prompt and negative prompt, part by part; wildcards are ch
 A reference to something that is not there makes the job wait and says for what.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -19,7 +20,15 @@ from pipeline.core.lookup import (
     find_styles,
     wildcard_names,
 )
-from pipeline.core.manifest import GUIDANCE, SAMPLER, STEPS, Job, Project, parse_size
+from pipeline.core.manifest import (
+    GUIDANCE,
+    MOST_PICTURES,
+    SAMPLER,
+    STEPS,
+    Job,
+    Project,
+    parse_size,
+)
 from pipeline.core.missing import Missing, Waiting
 from pipeline.core.near import near
 from pipeline.core.prompt import Figure, Part, joined, negative_parts, prompt_parts
@@ -29,7 +38,7 @@ from pipeline.core.samplers import SCHEDULES, Sampler
 from pipeline.core.state import JobState, State
 from pipeline.core.styles import Style
 from pipeline.core.variants import Variant, variants
-from pipeline.core.wildcards import chosen, wildcards_in
+from pipeline.core.wildcards import Choice, Endless, wildcards_in
 
 
 class Compiled(Struct, frozen=True, kw_only=True):
@@ -54,7 +63,7 @@ class Origins(Struct, frozen=True, kw_only=True):
 
 
 class _Scene(Struct, frozen=True, kw_only=True):
-    """One variant with all it refers to."""
+    """One variant with all it refers to, and its words before wildcards are chosen."""
 
     variant: Variant
     project: Project | None
@@ -62,6 +71,9 @@ class _Scene(Struct, frozen=True, kw_only=True):
     styles: tuple[Style, ...]
     sampler: Sampler
     schedule: Any
+    prompt: tuple[Part, ...]
+    negative: tuple[Part, ...]
+    wildcards: tuple[str, ...]
 
 
 def resolve(state: State, job: JobState) -> Compiled | Waiting:
@@ -71,24 +83,54 @@ def resolve(state: State, job: JobState) -> Compiled | Waiting:
     model = state.model
     if model is None:
         missing.append(Missing(kind="model", name="(none has been loaded)"))
+    pictures = sum(len(_seeds(job, scene)) for scene in scenes)
+    if pictures > MOST_PICTURES:
+        why = f"these would be {pictures:,} pictures, and {MOST_PICTURES} of one job are the most"
+        missing.append(Missing(kind="picture", name="", why=why))
     if missing or model is None:
         return Waiting(missing=tuple(dict.fromkeys(missing)))
-    cells = [_cell(scene, words, model) for scene in scenes for words in _worded(state, job, scene)]
+    try:
+        cells = [
+            _cell(scene, words, model) for scene in scenes for words in _worded(state, job, scene)
+        ]
+    except Endless as endless:
+        why = f"the wildcard {endless.name!r} chooses wildcards without end, or too many"
+        return Waiting(missing=(Missing(kind="wildcard", name=endless.name, why=why),))
     return Compiled(cells=tuple(cells), inputs=_inputs(state, job, scenes, model))
 
 
 def origins(state: State, job: JobState) -> list[Origins]:
-    """Where each picture's words come from; what is missing has no words."""
+    """Where each picture's words come from, of a job that waits for nothing."""
     return [words for scene in _scenes(state, job, []) for words in _worded(state, job, scene)]
 
 
 def _inputs(state: State, job: JobState, scenes: Sequence[_Scene], model: Model) -> Inputs:
-    found: Inputs = {}
+    """What the pictures are compiled from; an input of several values is all of them."""
+    found: dict[str, list[Any]] = {}
     for scene in scenes:
-        found |= inputs_of(scene.project, scene.figures, scene.styles, scene.variant.job)
-        for name in _wildcards(state, job, scene):
-            found[f"wildcard {name}"] = short(find_lines(state, job, name))
-    return {**found, "model": short(model.sha256)}
+        for name, value in inputs_of(
+            scene.project, scene.figures, scene.styles, scene.variant.job
+        ):  # fmt: skip
+            values = found.setdefault(name, [])
+            if value not in values:
+                values.append(value)
+        for name in scene.wildcards:
+            lines = tuple(find_lines(state, job, name) or ())
+            found[f"wildcard {name}"] = [_print_of(lines)]
+    inputs = {
+        name: short(values if len(values) > 1 else values[0]) for name, values in found.items()
+    }
+    return {**inputs, "model": short(model.sha256)}
+
+
+@lru_cache(maxsize=256)
+def _print_of(lines: tuple[str, ...]) -> str:
+    return short(lines)
+
+
+@lru_cache(maxsize=256)
+def _inside(lines: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(wildcards_in(lines))
 
 
 def _scenes(state: State, job: JobState, missing: list[Missing]) -> Iterator[_Scene]:
@@ -99,28 +141,30 @@ def _scenes(state: State, job: JobState, missing: list[Missing]) -> Iterator[_Sc
         figures = cast if spec is job.spec else find_figures(state, job, spec, missing)
         styles = find_styles(state, job, spec, project, missing)
         sampler, schedule = _sampling(spec, project, missing)
-        scene = _Scene(
+        prompt = prompt_parts(project, figures, styles, spec)
+        negative = negative_parts(project, figures, styles, spec, said=prompt)
+        yield _Scene(
             variant=variant, project=project, figures=tuple(figures), styles=tuple(styles),
-            sampler=sampler, schedule=schedule,
+            sampler=sampler, schedule=schedule, prompt=prompt, negative=negative,
+            wildcards=_wildcards(state, job, (*prompt, *negative), missing),
         )  # fmt: skip
-        _miss_wildcards(state, job, scene, missing)
-        yield scene
 
 
 def _worded(state: State, job: JobState, scene: _Scene) -> Iterator[Origins]:
-    """The words of a variant's pictures, one for each seed."""
-    spec = scene.variant.job
-    prompt = prompt_parts(scene.project, scene.figures, scene.styles, spec)
-    negative = negative_parts(scene.project, scene.figures, scene.styles, spec)
-    drawn = bool(wildcards_in(part.text for part in (*prompt, *negative)))
-    lines = _lines(state, job)
+    """The words of a variant's pictures, one for each seed.
+
+    Raises Endless if a wildcard comes to no end.
+    """
+    label = scene.variant.label
     for seed in _seeds(job, scene):
-        yield Origins(
-            label=scene.variant.label,
-            seed=seed,
-            prompt=chosen(prompt, seed, lines) if drawn else prompt,
-            negative=chosen(negative, seed, lines) if drawn else negative,
-        )
+        if not scene.wildcards:
+            yield Origins(label=label, seed=seed, prompt=scene.prompt, negative=scene.negative)
+            continue
+        choose = Choice(seed, lambda name: find_lines(state, job, name))
+        made = (scene.project, scene.figures, scene.styles, scene.variant.job, choose)
+        prompt = prompt_parts(*made)
+        negative = negative_parts(*made, said=prompt)
+        yield Origins(label=label, seed=seed, prompt=prompt, negative=negative)
 
 
 def _seeds(job: JobState, scene: _Scene) -> Sequence[int]:
@@ -182,38 +226,27 @@ def _sampling(spec: Job, project: Project | None, missing: list[Missing]) -> tup
     return sampler, wanted
 
 
-def _lines(state: State, job: JobState) -> Callable[[str], Sequence[str] | None]:
-    return lambda name: find_lines(state, job, name)
-
-
-def _wildcards(state: State, job: JobState, scene: _Scene) -> dict[str, str]:
-    """The wildcards of a scene and those in their lines, with the one that each is inside of."""
-    spec = scene.variant.job
-    parts = (
-        *prompt_parts(scene.project, scene.figures, scene.styles, spec),
-        *negative_parts(scene.project, scene.figures, scene.styles, spec),
-    )
+def _wildcards(
+    state: State, job: JobState, parts: Iterable[Part], missing: list[Missing]
+) -> tuple[str, ...]:
+    """The wildcards of a scene and those in their lines; what has no file is missing."""
     found = dict.fromkeys(wildcards_in(part.text for part in parts), "")
     waiting = list(found)
     while waiting:
-        outer = waiting.pop(0)
-        for inner in wildcards_in(find_lines(state, job, outer) or ()):
-            if inner not in found:
-                found[inner] = outer
-                waiting.append(inner)
-    return found
-
-
-def _miss_wildcards(state: State, job: JobState, scene: _Scene, missing: list[Missing]) -> None:
-    for name, outer in _wildcards(state, job, scene).items():
-        if find_lines(state, job, name):
-            continue
-        missing.append(
-            Missing(
-                kind="wildcard",
-                name=name,
-                nearest=near(name, wildcard_names(state, job)),
-                field=("prompt",) if f"__{name}__" in str(job.spec.prompt) else None,
-                of=f" of the wildcard {outer!r}" if outer else "",
+        name = waiting.pop(0)
+        lines = tuple(find_lines(state, job, name) or ())
+        if not lines:
+            missing.append(
+                Missing(
+                    kind="wildcard",
+                    name=name,
+                    nearest=near(name, wildcard_names(state, job)),
+                    field=("prompt",) if f"__{name}__" in str(job.spec.prompt) else None,
+                    of=f" of the wildcard {found[name]!r}" if found[name] else "",
+                )
             )
-        )
+        for inner in _inside(lines):
+            if inner not in found:
+                found[inner] = name
+                waiting.append(inner)
+    return tuple(found)

@@ -6,6 +6,7 @@ it is `pipeline.core.evolve`'s.
 
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -172,6 +173,8 @@ class State(Struct, kw_only=True):
         return self.model.sha256 if self.model is not None else None
 
 
-def spec_that_draws(spec: Job) -> Job:
-    """The part of a job that reaches the picture: without its names, place and handling."""
-    return replace(spec, name=None, project=None, priority=0, hold=False, force=False)
+def spec_that_draws(spec: Job) -> bytes:
+    """The part of a job that reaches the picture, to compare: without its names, place and
+    handling. The order of what a matrix lists counts, which equal mappings would hide."""
+    part = replace(spec, name=None, project=None, priority=0, hold=False, force=False)
+    return msgspec.json.encode(part)

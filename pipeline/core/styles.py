@@ -59,7 +59,7 @@ def style_names(said: str | tuple[str, ...] | None) -> tuple[str, ...]:
 
 def style_key(name: str) -> str:
     """What a style is found by: `Studio Ghibli` is `studio_ghibli`."""
-    return slug(name).replace("-", "_")
+    return slug(name).replace("-", "_") or name.strip()
 
 
 def written(name: str, prompt: str, negative: str) -> Style:

@@ -1,23 +1,30 @@
 """Wildcards: `__name__` in a prompt becomes a line of `wildcards/name.txt`, chosen by the seed.
 
 Pure. The same seed always chooses the same lines of the same file. A line may have wildcards of its
-own. Twice the same wildcard in a text is chosen twice.
+own. Twice the same wildcard in a picture's prompts is chosen twice.
 """
 
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from msgspec.structs import replace
-
-from pipeline.core.prompt import Part
-
 DEEPEST = 8
 """So often a line may have wildcards in it whose lines have wildcards, and so on."""
+MOST_CHOICES = 200
+LONGEST = 20_000
+"""Choices of one picture, and characters that come of them."""
 
-_WILDCARD = re.compile(r"__([A-Za-z0-9][A-Za-z0-9_-]*?)__")
+_WILDCARD = re.compile(r"__([^\s,_](?:[^\s,]*?[^\s,_])?)__")
 
 Lines = Callable[[str], Sequence[str] | None]
+
+
+class Endless(Exception):
+    """A wildcard chooses wildcards without end, or comes to more than a prompt can be."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
 def lines_of(text: str) -> tuple[str, ...]:
@@ -28,28 +35,37 @@ def lines_of(text: str) -> tuple[str, ...]:
 
 def wildcards_in(texts: Iterable[str]) -> list[str]:
     """The names of the wildcards in texts, each once, in order."""
-    return list(dict.fromkeys(name for text in texts for name in _WILDCARD.findall(text)))
+    found = (name for text in texts if "__" in text for name in _WILDCARD.findall(text))
+    return list(dict.fromkeys(found))
 
 
-def chosen(parts: Iterable[Part], seed: int, lines: Lines) -> tuple[Part, ...]:
-    """The parts with a line for each wildcard that has any; others stay as they are."""
-    counts: dict[str, int] = {}
+class Choice:
+    """The lines that one seed chooses, text by text, for the prompts of one picture.
 
-    def line(name: str, depth: int) -> str | None:
-        known = lines(name)
-        if not known or depth > DEEPEST:
+    Raises Endless where that comes to no end.
+    """
+
+    def __init__(self, seed: int, lines: Lines) -> None:
+        self._seed, self._lines = seed, lines
+        self._counts: dict[str, int] = {}
+        self._made = self._length = 0
+
+    def __call__(self, text: str) -> str:
+        """The text with a line for each wildcard that has any; others stay as they are."""
+        return self._filled(text, 0) if "__" in text else text
+
+    def _filled(self, text: str, depth: int) -> str:
+        return _WILDCARD.sub(lambda found: self._line(found[1], depth) or found[0], text)
+
+    def _line(self, name: str, depth: int) -> str | None:
+        known = self._lines(name)
+        if not known:
             return None
-        counts[name] = counts.get(name, 0) + 1
-        drawn = hashlib.sha256(f"{seed}/{name}/{counts[name]}".encode()).digest()
-        return filled(known[int.from_bytes(drawn[:8]) % len(known)], depth + 1)
-
-    def filled(text: str, depth: int) -> str:
-        return _WILDCARD.sub(lambda found: line(found[1], depth) or found[0], text)
-
-    done = []
-    for part in parts:
-        text = filled(part.text, 0)
-        if text != part.text:
-            part = replace(part, text=text, origin=f"{part.origin}, {part.text}")  # noqa: PLW2901
-        done.append(part)
-    return tuple(done)
+        self._made += 1
+        count = self._counts[name] = self._counts.get(name, 0) + 1
+        drawn = hashlib.sha256(f"{self._seed}/{name}/{count}".encode()).digest()
+        line = known[int.from_bytes(drawn[:8]) % len(known)]
+        self._length += len(line)
+        if depth > DEEPEST or self._made > MOST_CHOICES or self._length > LONGEST:
+            raise Endless(name)
+        return self._filled(line, depth + 1)

@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.core.styles import Style, style_key, written
 from pipeline.core.wildcards import lines_of
+from pipeline.inbox import scalar
 from pipeline.inbox.tree import Finding, Mark
 from pipeline.inbox.yaml import LARGEST_FILE
 
@@ -46,6 +47,14 @@ def wildcard_of(data: bytes) -> tuple[tuple[str, ...], list[Finding]]:
         return (), findings
     lines = lines_of(text)
     for number, line in enumerate(text.splitlines(), start=1):
+        if bad := scalar.unwritable(line):
+            findings.append(
+                Finding(
+                    mark=Mark(number, bad.start() + 1),
+                    message=f"the control character U+{ord(bad.group()):04X} may not stand here",
+                    hint="take it away",
+                )
+            )
         if len(line) > LONGEST:
             findings.append(
                 Finding(
@@ -112,11 +121,15 @@ def _json_rows(text: str) -> Iterator[_Row]:
         raise _Refused(1, 1, f"this is no JSON: {error}", f"write {shape}") from None
     if not isinstance(read, list) or not all(isinstance(row, dict) for row in read):
         raise _Refused(1, 1, "styles in JSON are a list of objects", f"write {shape}")
-    lines = text.splitlines()
+    if len(read) > MOST_STYLES:
+        raise _Refused(1, 1, f"more than {MOST_STYLES:,} styles", "split the file")
+    line = at = 0
     for row in read:
-        name = json.dumps(row.get("name"), ensure_ascii=False)
-        place = next((n for n, line in enumerate(lines, 1) if name in line), 1)
-        yield place, row
+        # Rows stand one after another, so that the text is walked through once.
+        found = text.find(json.dumps(row.get("name"), ensure_ascii=False), at)
+        if found >= 0:
+            line, at = line + text.count("\n", at, found), found + 1
+        yield line + 1, row
 
 
 def _styles(rows: list[_Row]) -> tuple[tuple[Style, ...], list[Finding]]:
@@ -139,6 +152,9 @@ def _wrong(name: Any, prompt: Any, negative: Any, first: dict[str, int]) -> tupl
     """What is wrong with a style, and the way out."""
     if not all(isinstance(each, str) for each in (name, prompt, negative)):
         return "name, prompt and negative_prompt are text", "put them in quotes"
+    if bad := scalar.unwritable(f"{name}{prompt}{negative}"):
+        code = f"U+{ord(bad.group()):04X}"
+        return f"the control character {code} may not stand in a style", "take it away"
     if not style_key(name):
         # A1111's users write empty rows to part their lists.
         return ("a style without a name", "give it one") if prompt or negative else None

@@ -44,3 +44,8 @@ def test_any_text_has_weights_and_loses_no_letter(text: str) -> None:
 def test_a_text_without_brackets_is_what_it_is(text: str) -> None:
     assert plain(text) == text
     assert not is_stressed(text)
+
+
+def test_a_thousand_brackets_take_no_time() -> None:
+    assert plain("(a" * 20_000 + ")" * 20_000).count("a") == 20_000
+    assert [each.weight for each in stressed("((((x))))")] == pytest.approx([1.1**4])

@@ -1,9 +1,11 @@
 """Many pictures from one job: seeds, matrix, wildcards, sheets; styles that stack; what is worn."""
 
+from time import perf_counter
+
 import pytest
 
 from pipeline.core import events as e
-from pipeline.core.status import waits_for
+from pipeline.core.status import outdated, stale, waits_for
 from tests.production import Production
 
 AKIRA = """kind: character
@@ -217,8 +219,6 @@ def test_a_wildcard_without_a_file_waits_with_the_nearest_name() -> None:
 
 
 def test_an_edited_wildcard_makes_the_pictures_stale_that_it_changes() -> None:
-    from pipeline.core.status import stale
-
     made = production("prompt: __hair__\n", wildcards__hair_dot_txt="red hair\n")
     made.paint(made.tasks()[0])
     made.drop("neon/wildcards/hair.txt", "red hair\n# nothing new\n")
@@ -270,3 +270,124 @@ def test_styles_and_wildcards_are_in_the_events_whole() -> None:
     assert [
         event.styles[0].prompt for event in made.events if isinstance(event, e.StylesDeclared)
     ] == [("b",)]
+
+
+def waits(made: Production) -> str:
+    return str(waits_for(made.state, made.job("neon/job")))
+
+
+@pytest.mark.parametrize("line", ["__a__", "__a__ " * 8, "__b__"])
+def test_a_wildcard_without_end_waits_and_stalls_nothing(line: str) -> None:
+    made = production(
+        "prompt: __a__\ncount: 9\n", wildcards__a_dot_txt=f"{line}\n",
+        wildcards__b_dot_txt="__a__, __b__\n",
+    )  # fmt: skip
+    assert made.tasks() == []
+    assert waits(made).startswith("the wildcard ")
+
+
+def test_what_a_wildcard_chooses_is_asked_for_and_not_said_twice() -> None:
+    made = production(
+        "characters: [Akira]\nprompt: 1girl, __what__\n",
+        wildcards__what_dot_txt="rain, black jacket\n",
+        project_dot_yaml="kind: project\nname: Neon\ndefaults: {negative: 'rain, blur'}\n",
+    )
+    (task,) = made.tasks()
+    assert task.resolved.prompt == (
+        "silver hair, red eyes, expressionless, 1girl, rain, black jacket"
+    )
+    assert task.resolved.negative == "blur"
+
+
+@pytest.mark.parametrize("name", ["météo", "colors/red", "x.y"])
+def test_a_wildcard_has_any_name_and_none_passes_silently(name: str) -> None:
+    made = production(f"prompt: 1girl, __{name}__\n")
+    assert waits(made) == f"there is no wildcard '{name}' yet"
+    made.drop(f"neon/wildcards/{name}.txt", "snow\n")
+    assert prompts(made) == ["1girl, snow"]
+
+
+def test_more_pictures_than_there_may_be_wait() -> None:
+    made = production(
+        "prompt: x\nmatrix: {a: [1, 2, 3, 4, 5]}\n",
+        project_dot_yaml="kind: project\nname: Neon\ndefaults: {count: 100}\n",
+    )
+    assert waits(made) == "these would be 500 pictures, and 400 of one job are the most"
+
+
+def test_a_broken_project_is_not_overlooked() -> None:
+    """Neither at the root, nor where its file holds something good as well."""
+    made = Production()
+    made.drop("project.yaml", "kind: project\nname: Neon\nstyel: manga\n---\n" + AKIRA)
+    made.drop("job.yaml", "kind: job\nprompt: x\n")
+    assert made.tasks() == []
+    assert "project.yaml has errors" in str(waits_for(made.state, made.job("job")))
+
+
+def test_a_stale_matrix_names_the_outfit_that_changed() -> None:
+    made = production("characters: [Akira]\nmatrix: {outfit: [school, beach]}\n")
+    for task in made.tasks():
+        made.paint(task)
+    made.drop("neon/akira.yaml", AKIRA.replace("white school uniform", "blue school uniform"))
+    assert outdated(made.state, made.job("neon/job")) == ("akira.outfit",)
+
+
+def test_names_without_letters_are_told_apart() -> None:
+    marks = 'expressions: {"^_^": smile, ">_<": angry}\n'
+    made = production('characters: [Rin]\nexpression: "^_^"\n',
+                      rin_dot_yaml=f"kind: character\nname: Rin\n{marks}")  # fmt: skip
+    assert prompts(made) == ["smile"]
+
+
+def test_names_that_a_job_could_not_tell_apart_are_refused() -> None:
+    made = Production()
+    made.drop("a.yaml", "kind: character\nname: A\noutfits: {Beach Day: x, beach-day: y}\n")
+    (problem,) = made.state.rejected["a.yaml"]
+    assert problem.message == "'beach-day' and 'Beach Day' are the same name to a job"
+
+
+def test_a_list_of_one_name_is_that_name() -> None:
+    assert prompts(production("characters: [Akira]\noutfit: [beach]\n")) == [
+        "silver hair, red eyes, yellow dress, expressionless"
+    ]
+
+
+def test_the_order_of_a_matrix_counts() -> None:
+    made = production("prompt: x\nmatrix: {a: [1, 2], b: [3]}\n")
+    made.drop("neon/job.yaml", "kind: job\nprompt: x\nmatrix: {b: [3], a: [1, 2]}\n")
+    assert prompts(made) == ["x, 3, 1", "x, 3, 2"]
+
+
+def test_a_bad_style_leaves_the_good_ones_of_its_file() -> None:
+    made = production("prompt: x\nstyle: noir\n",
+                      styles_dot_csv="name,prompt\nnoir,dark\ngrim,a\ngrim,b\n")  # fmt: skip
+    assert prompts(made) == ["x, dark"]
+    assert "grim" in made.state.rejected["neon/styles.csv"][0].message
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("neon/styles.json", '[{"name": "noir", "prompt": "film \\ud800"}]'),
+        ("neon/wildcards/a.txt", "rain\x1b[0m\n"),
+    ],
+)
+def test_what_could_not_be_written_is_refused(file: str, text: str) -> None:
+    made = Production()
+    made.drop(file, text)
+    assert "control character" in made.state.rejected[file][0].message
+    for event in made.events:
+        e.encode(event)
+
+
+def test_many_styles_and_many_tags_take_no_time() -> None:
+    start = perf_counter()
+    rows = ",".join(f'{{"name": "s{n}", "prompt": "p"}}' for n in range(20_000))
+    made = Production()
+    made.drop("styles.json", f"[{rows}]")
+    assert made.state.rejected["styles.json"][0].message == "more than 5,000 styles"
+    many = ", ".join(f"t{n} x" for n in range(1200))
+    made.drop("rin.yaml", f"kind: character\nname: Rin\nnegative: {many}\n")
+    made.drop("job.yaml", f"kind: job\ncharacters: [Rin]\nprompt: {many}\nmatrix: {{a: [1, 2]}}\n")
+    assert len(made.tasks()) == 2
+    assert perf_counter() - start < 10
