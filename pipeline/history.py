@@ -62,8 +62,8 @@ def event_of(line: Line) -> Event:
     if line.v > VERSION:
         # Even if it can be decoded: what is new in it would be passed over in silence.
         raise UnknownEvent(
-            f"the journal's line {line.seq} is a {line.type!r} (version {line.v}) that a newer anime "
-            f"wrote: this one, {__version__}, knows events up to version {VERSION}",
+            f"the journal's line {line.seq} is a {line.type!r} (version {line.v}) that a newer "
+            f"anime wrote: this one, {__version__}, knows events up to version {VERSION}",
             _NEWER,
         )
     try:
