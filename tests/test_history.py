@@ -43,7 +43,9 @@ def test_the_first_version_says_what_it_said_then() -> None:
     assert {cell.resolved.prompt for cell in dawn.cells} == {
         "silver hair, blue eyes, red jacket, rooftop at dawn, cyberpunk, neon, futuristic"
     }
-    assert night.images[1].file == ".pipeline/takes/neon-tokyo/characters/akira/rooftop.take1.01.png"
+    assert (
+        night.images[1].file == ".pipeline/takes/neon-tokyo/characters/akira/rooftop.take1.01.png"
+    )
     assert dawn.images[1].file == "neon-tokyo/characters/akira/rooftop.01.png"
     assert dawn.owed == (2,)
     assert state.jobs["neon-tokyo/copy"].takes[0].images[1].source == dawn.images[1].file

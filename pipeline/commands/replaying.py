@@ -16,6 +16,8 @@ from pipeline.journal import replay
 from pipeline.journal.line import stamp
 
 _SEQ = re.compile(r"[0-9]{1,18}")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T].*)?")
+"""ISO 8601 allows more, and some of that is too easily taken for something else."""
 
 
 class NoSuchMoment(AnimeError):
@@ -51,11 +53,13 @@ def point_of(moment: str) -> int | str:
     Raises:
         NoSuchMoment: it is neither.
     """
-    text = moment.strip()
+    text = moment.strip().upper()
     if _SEQ.fullmatch(text):
         return int(text)
     try:
-        time = datetime.fromisoformat(text.upper())
+        if _TIME.fullmatch(text) is None:
+            raise ValueError(text)
+        time = datetime.fromisoformat(text)
         if "." not in text and "," not in text:
             time = time.replace(microsecond=999_999)
         return stamp(time.astimezone(UTC))

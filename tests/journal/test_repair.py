@@ -185,29 +185,34 @@ class _Until(FailingFiles):
 def test_a_mending_that_fails_anywhere_loses_nothing_and_may_be_tried_again(
     tmp_path: Path, number: int
 ) -> None:
-    failed = 0
     for last in range(100):
         folder = tmp_path / str(last)
         data = _damaged(folder)
         keep = len(data.splitlines(keepends=True)[0])
-        # The lock's own text is written first, and its failing is no matter.
-        try:
-            done = repair(folder / "events.jsonl", started=NOW, files=_Until(last, number))
-        except (JournalFailed, JournalFull) as error:
-            failed += 1
-            assert isinstance(error, JournalFull) == (number == errno.ENOSPC)
-            now = (folder / "events.jsonl").read_bytes()
-            aside = [path.read_bytes() for path in folder.glob("events.jsonl.damaged-*")]
-            assert now == data or (now == data[:keep] and data[keep:] in aside)
-            repair(folder / "events.jsonl", started=NOW)
-            assert replayed(folder) == data[:keep]
-            assert data[keep:] in [
-                path.read_bytes() for path in folder.glob("events.jsonl.damaged-*")
-            ]
-        else:
+        done, error = _tried(folder, _Until(last, number))
+        if error is None:
             assert done is not None
             break
-    assert failed >= 10
+        assert isinstance(error, JournalFull) == (number == errno.ENOSPC)
+        now = (folder / "events.jsonl").read_bytes()
+        assert now == data or (now == data[:keep] and data[keep:] in _aside(folder))
+        repair(folder / "events.jsonl", started=NOW)
+        assert replayed(folder) == data[:keep]
+        assert data[keep:] in _aside(folder)
+    assert last >= 10
+
+
+def _tried(
+    folder: Path, files: FailingFiles
+) -> tuple[Repaired | None, JournalFailed | JournalFull | None]:
+    try:
+        return repair(folder / "events.jsonl", started=NOW, files=files), None
+    except (JournalFailed, JournalFull) as error:
+        return None, error
+
+
+def _aside(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in folder.glob("events.jsonl.damaged-*")]
 
 
 def test_the_new_acknowledged_end_is_on_the_disk(tmp_path: Path) -> None:
