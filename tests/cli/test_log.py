@@ -47,7 +47,9 @@ def test_a_whole_journal_is_verified(tmp_path: Path) -> None:
     assert done.stdout == (
         f"journal    {path}\nwhole      53 lines, 15,180 bytes, up to 2026-11-22 09:37:04\n"
     )
-    said = json.loads(anime("log", "--inbox", path.parents[1], "verify", "--json", cwd="/").stdout)
+    said = json.loads(
+        anime("log", "--inbox", path.parents[1], "verify", "--json", cwd=Path("/")).stdout
+    )
     assert (said["lines"], said["bytes"], said["trouble"]) == (53, 15_180, None)
 
 

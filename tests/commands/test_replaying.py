@@ -49,10 +49,10 @@ def test_what_was_being_drawn_then_is_said_so(inbox: Path) -> None:
     assert standing_at(inbox, "6").counts == {"rendering": 1}
 
 
-def test_before_the_first_line_there_is_nothing(inbox: Path) -> None:
-    for moment in ("0", "2026-11-22 10:01", "2001-01-01"):
-        found = standing_at(inbox, moment)
-        assert (found.seq, found.at, found.jobs) == (0, "", ())
+@pytest.mark.parametrize("moment", ["0", "2026-11-22 10:01", "2001-01-01"])
+def test_before_the_first_line_there_is_nothing(inbox: Path, moment: str) -> None:
+    found = standing_at(inbox, moment)
+    assert (found.seq, found.at, found.jobs) == (0, "", ())
     assert "as of     line 0 of the journal" in list(summary_then(found))
 
 
