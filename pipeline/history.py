@@ -3,13 +3,15 @@
 Owns replaying lines into events and events into a state. Never writes and takes no lock.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 
-from pipeline.core.events import Event, decode
+from pipeline import __version__
+from pipeline.core.events import VERSION, Event, decode
 from pipeline.core.evolve import evolve
 from pipeline.core.state import State
 from pipeline.errors import AnimeError
@@ -29,6 +31,9 @@ class UnknownEvent(AnimeError):
     """A whole, undamaged line says something that this version does not know."""
 
     exit_code: ClassVar[int] = 6
+
+
+_NEWER = "use the version that wrote it, or a newer one; the journal is whole, and needs no mending"
 
 
 def inbox_at(folder: Path) -> Path:
@@ -52,15 +57,22 @@ def event_of(line: Line) -> Event:
     """The event in a line.
 
     Raises:
-        UnknownEvent: its type or a field of it is not known.
+        UnknownEvent: it is of a later version, or its type or a field of it is not known.
     """
+    if line.v > VERSION:
+        # Even if it can be decoded: what is new in it would be passed over in silence.
+        raise UnknownEvent(
+            f"the journal's line {line.seq} is a {line.type!r} (version {line.v}) that a newer "
+            f"anime wrote: this one, {__version__}, knows events up to version {VERSION}",
+            _NEWER,
+        )
     try:
         return decode(line.raw)
     except msgspec.ValidationError as error:
         raise UnknownEvent(
             f"the journal's line {line.seq} is a {line.type!r} (version {line.v}) that this "
             f"version of anime cannot read: {error}",
-            "use the version that wrote it, or a newer one",
+            _NEWER,
         ) from error
 
 
@@ -70,6 +82,17 @@ def fold(lines: Iterable[Line]) -> State:
     for line in lines:
         evolve(state, line.seq, line.at, event_of(line))
     return state
+
+
+def up_to(lines: Iterable[Line], point: int | str) -> Iterator[Line]:
+    """The lines up to a `seq`, or to a moment as lines say it (`at`).
+
+    The order of the journal counts: the first line of a later moment ends them, although a clock
+    that was set back may have given an earlier one to lines behind it.
+    """
+    if isinstance(point, int):
+        return takewhile(lambda line: line.seq <= point, lines)
+    return takewhile(lambda line: line.at <= point, lines)
 
 
 def restore(inbox: Path) -> State:

@@ -44,9 +44,13 @@ def logged(line: Line) -> str:
         UnknownEvent: this version does not know the event.
     """
     one = told(event_of(line))
-    moment = datetime.fromisoformat(line.at).astimezone()
     below = "".join(f"\n{'':{21 + VERB_WIDTH}}{text}" for text in one.below)
-    return f"{moment:%Y-%m-%d %H:%M:%S}  {one}{below}"
+    return f"{local(line.at)}  {one}{below}"
+
+
+def local(at: str) -> str:
+    """A moment as a line says it, in local time to the second."""
+    return f"{datetime.fromisoformat(at).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def told(event: e.Event) -> Told:

@@ -15,6 +15,7 @@ from pipeline import __version__
 from pipeline.cli import ask, look, make, picture, room, run, steer, takes
 from pipeline.cli.check import check
 from pipeline.cli.explain import explain, schema
+from pipeline.cli.log import log
 from pipeline.errors import AnimeError
 
 INTERRUPTED = 130
@@ -47,10 +48,10 @@ def anime() -> None:
 
 
 for _command in (
-    run.demo, make.init, make.new, check, ask.plan, run.run, look.status, ask.show, look.log,
-    steer.hold, steer.release, steer.cancel, steer.retry, steer.priority, steer.pause, steer.resume,
-    takes.takes, takes.restore, takes.render, picture.recipe, picture.reproduce, room.gc,
-    room.backup, explain, schema,
+    run.demo, make.init, make.new, check, ask.plan, run.run, look.status, ask.show, log,
+    look.replay, steer.hold, steer.release, steer.cancel, steer.retry, steer.priority, steer.pause,
+    steer.resume, takes.takes, takes.restore, takes.render, picture.recipe, picture.reproduce,
+    room.gc, room.backup, explain, schema,
 ):  # fmt: skip
     anime.add_command(_command)
 

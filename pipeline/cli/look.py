@@ -1,18 +1,8 @@
-"""`anime status` and `log`: they look, and change nothing."""
-
-import sys
-import time
-from typing import TYPE_CHECKING, NoReturn
+"""`anime status` and `replay`: they look, and change nothing."""
 
 import click
 
 from pipeline.cli import options
-
-if TYPE_CHECKING:
-    from pipeline.journal import Tail
-
-POLL = 0.2
-"""Seconds between two looks at a journal that is followed."""
 
 
 @click.command(short_help="Say what is drawn, queued and failed, and who runs it.")
@@ -32,32 +22,28 @@ def status(inbox: str | None, as_json: bool) -> None:
         click.echo(line)
 
 
-@click.command(short_help="Show the journal, a line for each event.")
+@click.command(short_help="Say how the inbox stood at an earlier moment.")
+@click.option(
+    "--at", "moment", metavar="SEQ|TIME", required=True,
+    help="A line of the journal, or a time: 2026-11-24T19:30:00Z, or '2026-11-24 19:30' here.",
+)  # fmt: skip
 @options.inbox
 @options.as_json
-@click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
-def log(inbox: str | None, as_json: bool, follow: bool) -> None:
-    """Show the journal, a line for each event.
+def replay(moment: str, inbox: str | None, as_json: bool) -> None:
+    """Say how the inbox stood at an earlier moment, as status would have said it then.
 
-    With --json, the lines as they are on the disk.
+    SEQ is the number of a line of the journal (seq in anime log --json), that line included. A TIME
+    without a zone is local, and one without fractions of a second takes in that whole second. The
+    journal's order counts: the first line that is later than TIME is where it ends.
     """
-    from pipeline.history import journal_path
-    from pipeline.journal import Tail, replay
-    from pipeline.telling import logged
+    import msgspec
 
-    path = journal_path(options.inbox_of(inbox))
-    if follow:
-        _follow(Tail(path), as_json)
-    for line in replay(path):
-        click.echo(line.raw if as_json else logged(line))
-    sys.stdout.flush()
+    from pipeline.commands.replaying import standing_at
+    from pipeline.commands.standing import summary_then
 
-
-def _follow(tail: "Tail", as_json: bool) -> NoReturn:
-    from pipeline.telling import logged
-
-    while True:
-        for line in tail.read():
-            click.echo(line.raw if as_json else logged(line))
-        sys.stdout.flush()
-        time.sleep(POLL)
+    found = standing_at(options.inbox_of(inbox), moment)
+    if as_json:
+        click.echo(msgspec.json.encode(found))
+        return
+    for line in summary_then(found):
+        click.echo(line)

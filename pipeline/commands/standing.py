@@ -16,7 +16,7 @@ from pipeline.core.state import JobState, State
 from pipeline.core.status import Status, status, waits_for
 from pipeline.history import PRIVATE, restore
 from pipeline.journal.lock import LOCK_NAME, Holder
-from pipeline.telling import VERB_WIDTH, clean, counted, lines
+from pipeline.telling import VERB_WIDTH, clean, counted, lines, local
 
 _ORDER: tuple[Status, ...] = (
     "done", "rendering", "queued", "held", "waiting", "failed", "quarantined", "cancelled",
@@ -63,8 +63,12 @@ def standing(inbox: Path) -> Standing:
         JournalDamaged, JournalFailed, UnknownEvent: the journal cannot be read.
     """
     runner = holder(inbox / PRIVATE)
-    state = restore(inbox)
-    jobs = tuple(_job(state, job, running=runner is not None) for job in state.jobs.values())
+    return standing_of(inbox, restore(inbox), runner, running=runner is not None)
+
+
+def standing_of(inbox: Path, state: State, runner: Holder | None, *, running: bool) -> Standing:
+    """A state as the standing of an inbox; `running` is whether what it draws is being drawn."""
+    jobs = tuple(_job(state, job, running=running) for job in state.jobs.values())
     return Standing(
         inbox=str(inbox),
         runner=runner,
@@ -85,17 +89,39 @@ def summary(found: Standing) -> Iterator[str]:
     yield f"inbox     {clean(found.inbox)}"
     runner = f"pid {held.pid} on {held.host} since {held.started}" if held else "none"
     yield f"runner    {clean(runner)}"
+    yield from _counts(found)
+    yield from _troubles(found)
+    for word, way in _AGAIN.items():
+        if found.counts.get(word):
+            yield f"{'try again':<{VERB_WIDTH - 2}}  a {word} job: {way}"
+    yield from _rejections(found)
+
+
+def summary_then(found: Standing) -> Iterator[str]:
+    """The standing of an earlier moment as lines for a person, without advice for now."""
+    yield f"inbox     {clean(found.inbox)}"
+    moment = f", {local(found.at)}" if found.at else ""
+    yield f"as of     line {found.seq} of the journal{moment}"
+    yield from _counts(found)
+    yield from _troubles(found)
+    yield from _rejections(found)
+
+
+def _counts(found: Standing) -> Iterator[str]:
     counts = [f"{found.counts[word]} {word}" for word in _ORDER if found.counts.get(word)]
     yield f"jobs      {', '.join(counts) or 'none'}"
     yield f"pictures  {found.finished}"
     if found.paused is not None:
         yield f"paused    {clean(found.paused)}"
+
+
+def _troubles(found: Standing) -> Iterator[str]:
     for job in found.jobs:
         if job.why:
             yield f"{job.status:<{VERB_WIDTH - 2}}  {clean(job.key)}  {clean(job.why)}"
-    for word, way in _AGAIN.items():
-        if found.counts.get(word):
-            yield f"{'try again':<{VERB_WIDTH - 2}}  a {word} job: {way}"
+
+
+def _rejections(found: Standing) -> Iterator[str]:
     for file, problems in found.rejected.items():
         yield f"{'rejected':<{VERB_WIDTH - 2}}  {clean(file)}  {counted(len(problems), 'problem')}"
         for problem in problems:

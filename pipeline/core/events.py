@@ -317,7 +317,8 @@ Event = (
 )
 
 VERSION = 2
-"""The shape of the events above; an older one is upcast when it is read."""
+"""The shape of the events above; an older one is upcast when it is read, a newer one refused. A
+field that is added makes a new version, too: an older program would pass over it in silence."""
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()

@@ -1,6 +1,6 @@
 """The journal: the append-only log of everything that has happened, and the only truth.
 
-Owns appending, making durable, replaying, verifying and the lock that makes one runner the
+Owns appending, making durable, replaying, verifying, mending and the lock that makes one runner the
 only writer. Never knows what an event means: it is given a type and a JSON object, and gives
 back the bytes.
 """
@@ -10,12 +10,14 @@ from pipeline.journal.files import REAL, Files, RealFiles
 from pipeline.journal.line import Entry, Line
 from pipeline.journal.mark import Mark
 from pipeline.journal.reader import Tail, follow, replay
+from pipeline.journal.repair import Damage, Repaired, Survey, damage_of, repair
 from pipeline.journal.writer import JOURNAL_NAME, Cut, Journal
 
 __all__ = [
     "JOURNAL_NAME",
     "REAL",
     "Cut",
+    "Damage",
     "Entry",
     "Files",
     "InboxHeld",
@@ -26,7 +28,11 @@ __all__ = [
     "Line",
     "Mark",
     "RealFiles",
+    "Repaired",
+    "Survey",
     "Tail",
+    "damage_of",
     "follow",
+    "repair",
     "replay",
 ]

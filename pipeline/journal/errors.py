@@ -38,21 +38,20 @@ class JournalDamaged(AnimeError):
     """Something recorded is not there as it was written, and it is no torn tail.
 
     `line` counts from 1 and `offset` is the byte at which that line begins; `keep` is the
-    number of bytes before the batch of that line: all of them are whole.
+    number of bytes before the batch of that line: all of them are whole. `path` stands in the
+    private folder of its inbox.
     """
 
     exit_code: ClassVar[int] = 6
 
     def __init__(self, path: Path, *, line: int, offset: int, keep: int, why: str):
-        self.path, self.line, self.offset, self.keep = path, line, offset, keep
-        file = shlex.quote(str(path))
-        saved = shlex.quote(f"{path}.damaged-at-{offset}")
-        acknowledged = shlex.quote(str(path.with_name("acknowledged")))
+        self.path, self.line, self.offset, self.keep, self.why = path, line, offset, keep, why
+        inbox = shlex.quote(str(path.parent.parent))
         super().__init__(
             f"{path}:{line} (byte {offset}): {why}",
             "put back a whole copy of the file; or go on from the last whole batch before it, "
-            "without what was recorded later: "
-            f"cp {file} {saved} && truncate -s {keep} {file} && rm -f {acknowledged}",
+            "without what was recorded later, which is set aside and not deleted: "
+            f"anime log repair --inbox {inbox} says what that is, and with --yes does it",
         )
 
 

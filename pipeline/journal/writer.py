@@ -11,14 +11,13 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import msgspec
 
-from pipeline.journal import lock
+from pipeline.journal import aside, lock
 from pipeline.journal import mark as marks
 from pipeline.journal.errors import JournalFailed, JournalFull, refusal, told
 from pipeline.journal.files import REAL, Files
@@ -167,26 +166,10 @@ class Journal:
     def _cut(self, why: str) -> Cut:
         """Set the torn tail aside, durably, before it is cut."""
         files, offset = self._files, self._end.offset
-        tail = b"".join(chunks_of(self._fd, files, offset))
-        saved, fd = self._torn_file()
-        try:
-            written = 0
-            while written < len(tail):
-                written += files.write(fd, tail[written:])
-            files.fdatasync(fd)
-        finally:
-            files.close(fd)
-        files.sync_folder(saved.parent)
+        size = files.size(self._fd) - offset
+        saved = aside.save(self.path, self._fd, offset, "torn", files=files)
         files.ftruncate(self._fd, offset)
-        return Cut(size=len(tail), line=self._end.seq + 1, offset=offset, saved=saved, why=why)
-
-    def _torn_file(self) -> tuple[Path, int]:
-        """A new file for a torn tail: the first number that is free."""
-        for number in count(1):
-            saved = self.path.with_name(f"{JOURNAL_NAME}.torn-{number}")
-            with suppress(FileExistsError):
-                return saved, self._files.open(saved, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        raise AssertionError("numbers do not end")
+        return Cut(size=size, line=self._end.seq + 1, offset=offset, saved=saved, why=why)
 
     def _look(self) -> None:
         """Die if the file is no longer the one this journal wrote."""
