@@ -40,6 +40,14 @@ COLOURS: Final = ("hair_color", "eye_color", "outfit_color", "skin")
 """What a black and white picture cannot show."""
 
 NO_COLOURS: Final = "manga"
+CLOSE: Final = "portrait"
+CLOTHES: Final = ("outfit", "outfit_color")
+"""What a portrait hardly shows."""
+
+UNJUDGED: Final = ("gaze",)
+SHIFT: Final = 5
+"""Pixels that a picture is moved at most, so that the judge learns no places by heart."""
+
 SHUT: Final = "laughing"
 """Its eyes are closed, so no colour of them can be seen."""
 
@@ -90,15 +98,26 @@ class JudgeTrainer:
         self.judge, self._pictures = judge, pictures
         answers = [attributes(scene) for scene in scenes]
         asked = [dict(asked_of(scene)) for scene in scenes]
-        self._wanted = {
-            name: torch.tensor([known.index(answer[name]) for answer in answers])
-            for name, known in judge.words.items()
+        two = [len(scene.figures) == 2 for scene in scenes]
+
+        def told(name: str, *, mirrored: bool) -> tuple[Tensor, Tensor]:
+            """What is to be said of an attribute of each picture, and whether it can be seen. Of
+            two figures in a mirror the first is the second."""
+            names = [_other(name) if mirrored and both else name for both in two]
+            wanted = [
+                judge.words[name].index(answer[own])
+                for answer, own in zip(answers, names, strict=True)
+            ]
+            visible = [
+                own in one or answer[own] == "nothing"
+                for one, answer, own in zip(asked, answers, names, strict=True)
+            ]
+            return torch.tensor(wanted), torch.tensor(visible)
+
+        self._told = {
+            mirrored: {name: told(name, mirrored=mirrored) for name in judge.words}
+            for mirrored in (False, True)
         }
-        self._visible = {
-            name: torch.tensor([name in one or answers[number][name] == "nothing"
-                                for number, one in enumerate(asked)])
-            for name in judge.words
-        }  # fmt: skip
         self._rng = np.random.default_rng(0)
         self._optimizer = torch.optim.AdamW(judge.parameters(), lr=RATE, weight_decay=0.02)
 
@@ -108,16 +127,19 @@ class JudgeTrainer:
             group["lr"] = rate
         chosen = np.sort(self._rng.integers(len(self._pictures), size=BATCH))
         pictures = self._worn(seen(np.stack([self._pictures[number] for number in chosen])))
+        mirrored = bool(self._rng.random() < 0.5)
+        pictures = pictures.flip(-1) if mirrored else pictures
         self.judge.train()
         losses, right = [], []
+        numbers = torch.from_numpy(chosen)
         with halved(pictures.device):
             answers = self.judge(pictures)
         for name, told in answers.items():
             scores = told.float()
-            visible = self._visible[name][torch.from_numpy(chosen)]
+            wanted, visible = (each[numbers] for each in self._told[mirrored][name])
             if not visible.any():
                 continue
-            wanted = self._wanted[name][torch.from_numpy(chosen)][visible]
+            wanted = wanted[visible]
             losses.append(functional.cross_entropy(scores[visible], wanted))
             right.append((scores[visible].argmax(dim=1) == wanted).float().mean())
         loss = torch.stack(losses).mean()
@@ -136,11 +158,21 @@ class JudgeTrainer:
         self._optimizer.load_state_dict(state["optimizer"])
 
     def _worn(self, pictures: Tensor) -> Tensor:
+        left, top = (int(shift) for shift in self._rng.integers(-SHIFT, SHIFT + 1, size=2))
+        pictures = functional.pad(pictures, (SHIFT,) * 4, mode="replicate")
+        pictures = pictures[..., SHIFT + top :, SHIFT + left :][..., :SEEN, :SEEN]
         soft = functional.avg_pool2d(pictures, 3, 1, 1, count_include_pad=False)
         share = torch.from_numpy(self._rng.random((len(pictures), 1, 1, 1))).float()
         share = torch.where(share < BLURRED, share / BLURRED, torch.zeros_like(share))
         amount = torch.from_numpy(self._rng.random((len(pictures), 1, 1, 1))).float()
         return pictures.lerp(soft, share) + torch.randn_like(pictures) * NOISE * amount
+
+
+def _other(name: str) -> str:
+    """An attribute's name of the other figure."""
+    side, _, rest = name.partition("_")
+    others = {"first": "second", "second": "first"}
+    return f"{others[side]}_{rest}" if side in others else name
 
 
 def seen(pictures: dataset.Pictures) -> Tensor:
@@ -162,7 +194,11 @@ def asked_of(scene: Scene) -> Iterator[tuple[str, str]]:
         if number is not None:
             if number >= len(scene.figures):
                 continue
+            if attribute in UNJUDGED:
+                continue
             if scene.style == NO_COLOURS and attribute in COLOURS:
+                continue
+            if scene.framing == CLOSE and attribute in CLOTHES:
                 continue
             if attribute == "eye_color" and scene.figures[number].expression == SHUT:
                 continue
