@@ -6,7 +6,9 @@ import shutil
 import time
 from collections.abc import Callable
 
+from pipeline import orders
 from pipeline.core import events as e
+from pipeline.core.commands import Resume, Retry
 from pipeline.journal.files import RealFiles
 from tests.running import JOB, Run, fold
 
@@ -73,6 +75,29 @@ def test_a_full_disk_is_no_good_end(start: Callable[..., Run]) -> None:
     run.drop("rain.yaml")
     assert run.runner.run() == 1
     assert "make room" in (run.state.paused or "")
+
+
+def test_failures_in_a_row_pause_the_queue_through_restarts_until_it_is_resumed(
+    start: Callable[..., Run],
+) -> None:
+    run = start()
+    names = ("fog", "hail", "mist", "rain", "snow")
+    for name in names:
+        run.pool.fail(name, "RuntimeError: the card is gone")
+        run.drop(f"{name}.yaml", f"kind: job\nprompt: {name}\n")
+    run.until(lambda: run.state.paused_by == "failures")
+    tried = len(run.pool.submitted)
+    run.close()
+    assert fold(run.root).paused_by == "failures"
+    again = start()
+    again.until(lambda: len(again.pool.free()) == 3)
+    again.runner.step(time.monotonic())
+    assert again.pool.submitted == []
+    orders.send(again.root, Resume(), at=time.time_ns())
+    orders.send(again.root, Retry(), at=time.time_ns())
+    again.until(lambda: all(again.status(name) == "done" for name in names))
+    assert tried >= 3
+    assert again.state.failing == {}
 
 
 def test_an_inbox_lost_while_pictures_are_in_work_costs_none_of_them(

@@ -22,11 +22,15 @@ class Fact(Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class RunnerStarted(Fact, frozen=True, kw_only=True, tag="runner_started"):
+    """`pause_after` is after how many failures in a row, of different jobs, the queue pauses; 0 is
+    never."""
+
     version: str
     model: Model
     workers: int
     device: str
     pid: int
+    pause_after: int = 3
 
 
 class ProjectDeclared(Fact, frozen=True, kw_only=True, tag="project_declared"):
@@ -258,10 +262,11 @@ class JobRetried(Fact, frozen=True, kw_only=True, tag="job_retried"):
 
 
 class QueuePaused(Fact, frozen=True, kw_only=True, tag="queue_paused"):
-    """`by` says whose pause it is: one of the settings or of a full disk ends with a new start."""
+    """`by` says whose pause it is: one of the settings or of a full disk ends with a new start; one
+    of a person, or of too many failures in a row, with `QueueResumed` alone."""
 
     reason: str
-    by: Literal["person", "settings", "disk"] = "person"
+    by: Literal["person", "settings", "disk", "failures"] = "person"
 
 
 class QueueResumed(Fact, frozen=True, kw_only=True, tag="queue_resumed"):

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, assert_never
 from msgspec.structs import replace
 
 from pipeline.core import events as e
+from pipeline.core import streak
 from pipeline.core.state import Drawn, Image, JobState, State, Take, spec_that_draws
 
 _Change: TypeAlias = Callable[[Take], Take]
@@ -50,6 +51,7 @@ def draw(state: State, at: str, event: _Drawing) -> None:
                     at=at, seconds=event.seconds, worker=event.worker, made=event.made,
                 ),
             )  # fmt: skip
+            streak.ended(state)
         case e.ImageReused():
             _finish(
                 state, event.job, event.take,
@@ -78,6 +80,7 @@ def draw(state: State, at: str, event: _Drawing) -> None:
                     take, failed={**take.failed, index: error}, started=_less(take.started, index)
                 ),
             )  # fmt: skip
+            streak.failed(state, key, error)
         case e.WorkerLost(job=lost, take=number, index=cell):
             if lost is None or number is None or cell is None or lost not in state.jobs:
                 return
