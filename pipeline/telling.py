@@ -136,7 +136,7 @@ _DECLARING: dict[type, tuple[str, str]] = {
 def _of_job(event: _OfJob) -> Told:
     match event:
         case e.RenderRequested():
-            count = counted(len(event.cells), "picture")
+            count = counted(len(event.cells) - len(event.kept), "picture")
             why = f"take {event.take}, {event.reason}"
             return _told("requested", event.job, count, why, tone="quiet")
         case e.RenderWithdrawn():

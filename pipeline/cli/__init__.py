@@ -15,6 +15,7 @@ from pipeline import __version__
 from pipeline.cli import ask, look, make, picture, room, run, steer, takes
 from pipeline.cli.check import check
 from pipeline.cli.explain import explain, schema
+from pipeline.cli.verify import verify
 from pipeline.errors import AnimeError
 
 INTERRUPTED = 130
@@ -49,8 +50,8 @@ def anime() -> None:
 for _command in (
     run.demo, make.init, make.new, check, ask.plan, run.run, look.status, ask.show, look.log,
     steer.hold, steer.release, steer.cancel, steer.retry, steer.priority, steer.pause, steer.resume,
-    takes.takes, takes.restore, takes.render, picture.recipe, picture.reproduce, room.gc,
-    room.backup, explain, schema,
+    takes.takes, takes.restore, takes.render, picture.recipe, picture.reproduce, verify,
+    room.gc, room.backup, explain, schema,
 ):  # fmt: skip
     anime.add_command(_command)
 

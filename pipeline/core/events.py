@@ -107,7 +107,8 @@ class RenderRequested(Fact, frozen=True, kw_only=True, tag="render_requested"):
 
     `cells` has one for each picture, in the order of their numbers; `inputs` what they were
     compiled from, by name, as `pipeline.core.inputs` has it. `anew` has them drawn although the
-    same pictures were drawn before.
+    same pictures were drawn before. `kept` are the numbers of those that are not drawn: the take
+    has the pictures that the one before it has, where they stand.
     """
 
     job: str
@@ -116,6 +117,7 @@ class RenderRequested(Fact, frozen=True, kw_only=True, tag="render_requested"):
     cells: tuple[Cell, ...]
     inputs: dict[str, str] = {}
     anew: bool = False
+    kept: tuple[int, ...] = ()
 
 
 class RenderWithdrawn(Fact, frozen=True, kw_only=True, tag="render_withdrawn"):
@@ -204,7 +206,7 @@ class SheetShelved(Fact, frozen=True, kw_only=True, tag="sheet_shelved"):
 class ImageDiscarded(Fact, frozen=True, kw_only=True, tag="image_discarded"):
     """A picture of an older take is no longer kept, and `file` is not counted on from now on. Said
     before the file is taken away: one that a crash leaves behind is nobody's, and goes the next
-    time."""
+    time. Also said of one that has gone by itself, before a new take asks for another."""
 
     job: str
     take: int

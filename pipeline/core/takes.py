@@ -106,6 +106,8 @@ def _request(state: State, at: str, event: e.RenderRequested) -> None:
     )  # fmt: skip
     last = job.takes[-1] if job.takes else None
     if last is None or last.number != event.take:
+        kept = {n: last.images[n] for n in event.kept} if last is not None else {}
+        take = replace(take, images=kept)
         keep(state, replace(job, takes=(*job.takes, take)))
         return
     if last.shows == take.shows:
@@ -169,11 +171,13 @@ def _move(state: State, event: e.ImageShelved | e.ImageRestored) -> None:
 def _discard(state: State, event: e.ImageDiscarded) -> None:
     """No take has the picture any more; another of its like, if the job has one, may be used."""
     job = state.jobs[event.job]
+    named = next(take for take in job.takes if take.number == event.take).images[event.index]
     takes, lost = [], dict[str, Drawn]()
     for take in job.takes:
         images = {}
         for n, image in take.images.items():
-            gone = image.discarded or image.file == event.file
+            same = (image.file, image.sha256) == (event.file, named.sha256)
+            gone = image.discarded or same
             images[n] = replace(image, discarded=gone)
             if gone and not image.discarded:
                 lost[_shown(take, image)] = Drawn(file=image.file, sha256=image.sha256)
