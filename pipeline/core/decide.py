@@ -132,6 +132,13 @@ def _failed(state: State, seen: o.Failed) -> list[e.Event]:
     failed = e.RenderFailed(
         job=task.job, take=task.take, index=task.index, kind=seen.kind, error=seen.error
     )
+    take = state.jobs[task.job].takes[-1]
+    if seen.kind == "out_of_memory" and task.index not in take.lean:
+        # It may only have been too much beside what the others drew.
+        lessened = e.RenderLessened(
+            job=task.job, take=task.take, index=task.index, error=seen.error
+        )
+        return [lessened]
     if seen.kind != "disk_full":
         return [failed, *streak.pause(state, task.job, seen.error)]
     if state.paused is not None:

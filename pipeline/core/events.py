@@ -224,6 +224,16 @@ class RenderFailed(Fact, frozen=True, kw_only=True, tag="render_failed"):
     error: str
 
 
+class RenderLessened(Fact, frozen=True, kw_only=True, tag="render_lessened"):
+    """A picture did not fit into memory: it is still owed, and drawn once more with less. If that
+    does not fit either, `RenderFailed` follows."""
+
+    job: str
+    take: int
+    index: int
+    error: str
+
+
 class WorkerLost(Fact, frozen=True, kw_only=True, tag="worker_lost"):
     """`job`, `take`, `index` say what it was drawing; `blamed` whether that did it."""
 
@@ -311,6 +321,7 @@ Event = (
     | SheetShelved
     | ImageDiscarded
     | RenderFailed
+    | RenderLessened
     | WorkerLost
     | JobQuarantined
     | JobHeld

@@ -58,6 +58,7 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             | e.SheetShelved()
             | e.ImageDiscarded()
             | e.RenderFailed()
+            | e.RenderLessened()
             | e.WorkerLost()
         ):
             draw(state, at, event)
@@ -78,7 +79,7 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             change_job(
                 state, event.job, cancelled=False, quarantined=None, blamed=0, unexplained={}
             )
-            in_last_take(state, event.job, lambda take: replace(take, failed={}))
+            in_last_take(state, event.job, lambda take: replace(take, failed={}, lean=()))
         case e.QueuePaused():
             state.paused, state.paused_by = event.reason, event.by
         case e.QueueResumed():

@@ -189,4 +189,5 @@ def task_of(job: JobState, take: Take, index: int) -> Task:
         replaces=held[1].sha256 if held else None,
         shelf=shelf_file(job.key, held[0].number, held[1].index) if held else None,
         manifest=job.file,
+        lean=index in take.lean,
     )

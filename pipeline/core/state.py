@@ -59,8 +59,9 @@ class Drawn(Struct, frozen=True, kw_only=True):
 class Take(Struct, frozen=True, kw_only=True):
     """One rendering of a job. `images`, `started` and `failed` are by index, from 1.
 
-    `anew` is whether its pictures are drawn although the same were drawn before; `restored` whether
-    it was made the current one again, with the pictures that it has.
+    `lean` has the numbers of the pictures that did not fit into memory and are to be drawn with
+    less. `anew` is whether its pictures are drawn although the same were drawn before; `restored`
+    whether it was made the current one again, with the pictures that it has.
     """
 
     number: int
@@ -72,6 +73,7 @@ class Take(Struct, frozen=True, kw_only=True):
     images: dict[int, Image] = {}
     started: dict[int, str] = {}
     failed: dict[int, str] = {}
+    lean: tuple[int, ...] = ()
     anew: bool = False
     restored: bool = False
     sheet: Drawn | None = None

@@ -27,6 +27,7 @@ _Drawing: TypeAlias = (
     | e.SheetShelved
     | e.ImageDiscarded
     | e.RenderFailed
+    | e.RenderLessened
     | e.WorkerLost
 )
 
@@ -81,21 +82,30 @@ def draw(state: State, at: str, event: _Drawing) -> None:
                 ),
             )  # fmt: skip
             streak.failed(state, key, error)
-        case e.WorkerLost(job=lost, take=number, index=cell):
-            if lost is None or number is None or cell is None or lost not in state.jobs:
-                return
-            job = state.jobs[lost]
-            if event.blamed:
-                change_job(state, lost, blamed=job.blamed + 1)
-            else:
-                deaths = {**job.unexplained, cell: job.unexplained.get(cell, 0) + 1}
-                change_job(state, lost, unexplained=deaths)
-            _in_take(
-                state, lost, number,
-                lambda take: replace(take, started=_less(take.started, cell)),
-            )  # fmt: skip
+        case e.RenderLessened(job=key, index=index):
+            _in_take(state, key, event.take, lambda take: _lean(take, index))
+        case e.WorkerLost():
+            _lose(state, event)
         case _:
             assert_never(event)
+
+
+def _lose(state: State, event: e.WorkerLost) -> None:
+    if event.job not in state.jobs or event.take is None or event.index is None:
+        return
+    job, cell = state.jobs[event.job], event.index
+    if event.blamed:
+        change_job(state, job.key, blamed=job.blamed + 1)
+    else:
+        deaths = {**job.unexplained, cell: job.unexplained.get(cell, 0) + 1}
+        change_job(state, job.key, unexplained=deaths)
+    starved = event.cause == "out_of_memory"
+    _in_take(
+        state, job.key, event.take,
+        lambda take: _lean(take, cell)
+        if starved
+        else replace(take, started=_less(take.started, cell)),
+    )  # fmt: skip
 
 
 def _request(state: State, at: str, event: e.RenderRequested) -> None:
@@ -241,6 +251,13 @@ def at_rest(take: Take) -> Take:
 
 def draws_alike(one: JobState, other: JobState) -> bool:
     return spec_that_draws(one.spec) == spec_that_draws(other.spec)
+
+
+def _lean(take: Take, index: int) -> Take:
+    """The take with a picture that nobody is drawing, and that is to be drawn with less memory."""
+    return replace(
+        take, lean=tuple(sorted({*take.lean, index})), started=_less(take.started, index)
+    )
 
 
 def _less(cells: dict[int, str], index: int) -> dict[int, str]:

@@ -32,6 +32,10 @@ def fail(production: Production, job: str, error: str = "RuntimeError: no") -> l
     return production.observe(o.Failed(worker="w", task=task, kind="error", error=error))
 
 
+def pauser(production: Production) -> str | None:
+    return production.state.paused_by
+
+
 def test_so_many_different_jobs_pause_the_queue_and_are_named() -> None:
     production = weather()
     fail(production, "fog", "RuntimeError: first")
@@ -96,7 +100,7 @@ def test_a_job_that_is_quarantined_counts_and_a_full_disk_does_not() -> None:
     fail(production, "hail")
     (task,) = [task for task in production.tasks() if task.job == "mist"]
     production.observe(o.Failed(worker="w", task=task, kind="disk_full", error="no room"))
-    assert production.state.paused_by == "disk"
+    assert pauser(production) == "disk"
     production.record(e.QueueResumed())
     fail(production, "rain")
     fail(production, "snow")
@@ -104,7 +108,7 @@ def test_a_job_that_is_quarantined_counts_and_a_full_disk_does_not() -> None:
     for _ in range(BLAMED_DEATHS):
         production.observe(death)
     assert status(production.state, production.job("mist")) == "quarantined"
-    assert production.state.paused_by == "failures"
+    assert pauser(production) == "failures"
     assert "mist (brought its worker down 2 times" in (production.state.paused or "")
 
 
