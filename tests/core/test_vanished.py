@@ -1,9 +1,18 @@
 """What follows for a picture that has gone: one new one, and no second event for the old one."""
 
+import random
+from collections import Counter
+
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pipeline.core import events as e
+from pipeline.core.commands import Render
+from pipeline.core.evolve import evolve
+from pipeline.core.state import State
 from pipeline.core.targets import Refusal, find
 from pipeline.core.vanished import counted_on, redrawn
 from tests.production import MODEL, Production
@@ -97,3 +106,45 @@ def test_what_could_not_be_drawn_as_it_was_is_left_as_it_is(way: str) -> None:
     before = production.job("rain")
     assert lose(production, 1) == f"not drawn again: {why}"
     assert production.job("rain") == before
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32))
+def test_whatever_goes_and_comes_no_picture_has_two_events_and_no_place_two_pictures(
+    seed: int,
+) -> None:
+    """Losses among edits, redraws and pictures, in any order; the journal gives the same state."""
+    rng = random.Random(seed)
+    production = finished()
+    for _ in range(20):
+        match rng.randint(0, 4):
+            case 0:
+                words, count = rng.choice(["rain", "storm"]), rng.randint(1, 4)
+                production.drop(
+                    "rain.yaml", f"kind: job\nprompt: {words}\nseed: 5\ncount: {count}\n"
+                )
+            case 1:
+                production.command(Render(target="rain"))
+            case 2 if production.tasks():
+                production.paint(rng.choice(production.tasks()), f"{rng.getrandbits(256):064x}")
+            case 3:
+                for task in production.tasks():
+                    production.paint(task, f"{rng.getrandbits(256):064x}")
+            case _:
+                lose(production, *rng.sample(range(1, 5), rng.randint(1, 3)))
+        counted = list(counted_on(production.job("rain")))
+        places = Counter(one.file for one in counted if not one.displaced)
+        assert set(places.values()) <= {1}
+        assert not any(one.displaced for one in counted if one.current)
+    finishes = Counter(
+        (event.job, event.take, event.index)
+        for event in production.events
+        if isinstance(event, e.ImageRendered | e.ImageReused)
+    )
+    assert set(finishes.values()) <= {1}
+    again = State()
+    for number, event in enumerate(production.events, 1):
+        name, fields = e.encode(event)
+        line = msgspec.json.encode({"type": name, **msgspec.json.decode(fields)})
+        evolve(again, number, f"at-{number}", e.decode(line))
+    assert msgspec.json.encode(again) == msgspec.json.encode(production.state)
