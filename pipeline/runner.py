@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from pipeline import pictures, shelf
+from pipeline import pictures, shelf, vanished
 from pipeline.audience import Audience
 from pipeline.commit import commit_at
 from pipeline.complaints import Complaints
@@ -204,6 +204,7 @@ class Runner:
             self._record(decide(self.state, look))
             if isinstance(look, o.Commanded) and look.command not in self.state.answered:
                 self._painted |= shelf.restore(self._root, self.state, look, self._record)
+                vanished.redraw(self._root, self.state, look, self._record)
             self._orders.done(look)
             self._follow()
 

@@ -123,6 +123,7 @@ _OfJob = (
     | e.SheetShelved
     | e.ImageDiscarded
     | e.RenderFailed
+    | e.RenderLessened
     | e.WorkerLost
     | _Steering
 )
@@ -140,7 +141,7 @@ _DECLARING: dict[type, tuple[str, str]] = {
 def _of_job(event: _OfJob) -> Told:
     match event:
         case e.RenderRequested():
-            count = counted(len(event.cells), "picture")
+            count = counted(len(event.cells) - len(event.kept), "picture")
             why = f"take {event.take}, {event.reason}"
             return _told("requested", event.job, count, why, tone="quiet")
         case e.RenderWithdrawn():
@@ -164,6 +165,8 @@ def _of_job(event: _OfJob) -> Told:
         case e.RenderFailed():
             kind = "out of memory: " if event.kind == "out_of_memory" else ""
             return _told("failed", _cell(event), kind + event.error, tone="bad")
+        case e.RenderLessened():
+            return _told("too large", _cell(event), f"once more with less memory: {event.error}")
         case e.WorkerLost():
             while_at = "" if event.job is None else f"while drawing {event.job}"
             more = [text for text in (event.cause, event.detail, while_at) if text]
@@ -219,7 +222,7 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _cell(event: e.RenderStarted | e.RenderFailed) -> str:
+def _cell(event: e.RenderStarted | e.RenderFailed | e.RenderLessened) -> str:
     return f"{event.job} [{event.index}]"
 
 

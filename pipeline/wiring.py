@@ -64,7 +64,7 @@ def produce(
         ending.callback(inbox.stop)
         started = e.RunnerStarted(
             version=__version__, model=model, workers=settings.workers, device=settings.device,
-            pid=os.getpid(),
+            pid=os.getpid(), pause_after=settings.pause_after,
         )  # fmt: skip
         pool = WorkerPool(
             root, settings.model, workers=settings.workers, device=settings.device,

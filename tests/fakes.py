@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from msgspec.structs import replace
 from PIL import Image
 
 from pipeline.core.observed import (
@@ -175,12 +176,15 @@ class FakePool:
         if failures:
             kind, error = failures.popleft()
             self._reports.append(Failed(worker=name, task=task, kind=kind, error=error))
+            if kind == "out_of_memory":
+                self.lose(name, "exit")  # It ends by itself, and nobody is blamed.
             return
         steps = task.resolved.steps
         self._reports.extend(
             Stepped(worker=name, task=task, step=step + 1, steps=steps) for step in range(steps)
         )
-        data = png.encode(square(task), task, "fake", FAKE_MADE)
+        made = replace(FAKE_MADE, lean=task.lean)
+        data = png.encode(square(task), task, "fake", made)
         placed = place(self.root, task, data, lambda path: png.is_ours(path, task))
         self._reports.append(
             Painted(
@@ -190,7 +194,7 @@ class FakePool:
                 sha256=placed.sha256,
                 seconds=0.1,
                 shelved=placed.shelved,
-                made=FAKE_MADE,
+                made=made,
             )
         )
 

@@ -6,7 +6,9 @@ import shutil
 import time
 from collections.abc import Callable
 
+from pipeline import inscription, orders
 from pipeline.core import events as e
+from pipeline.core.commands import Resume, Retry
 from pipeline.journal.files import RealFiles
 from tests.running import JOB, Run, fold
 
@@ -75,6 +77,29 @@ def test_a_full_disk_is_no_good_end(start: Callable[..., Run]) -> None:
     assert "make room" in (run.state.paused or "")
 
 
+def test_failures_in_a_row_pause_the_queue_through_restarts_until_it_is_resumed(
+    start: Callable[..., Run],
+) -> None:
+    run = start()
+    names = ("fog", "hail", "mist", "rain", "snow")
+    for name in names:
+        run.pool.fail(name, "RuntimeError: the card is gone")
+        run.drop(f"{name}.yaml", f"kind: job\nprompt: {name}\n")
+    run.until(lambda: run.state.paused_by == "failures")
+    tried = len(run.pool.submitted)
+    run.close()
+    assert fold(run.root).paused_by == "failures"
+    again = start()
+    again.until(lambda: len(again.pool.free()) == 3)
+    again.runner.step(time.monotonic())
+    assert again.pool.submitted == []
+    orders.send(again.root, Resume(), at=time.time_ns())
+    orders.send(again.root, Retry(), at=time.time_ns())
+    again.until(lambda: all(again.status(name) == "done" for name in names))
+    assert tried >= 3
+    assert again.state.failing == {}
+
+
 def test_an_inbox_lost_while_pictures_are_in_work_costs_none_of_them(
     start: Callable[..., Run],
 ) -> None:
@@ -101,6 +126,31 @@ def test_an_inbox_lost_while_pictures_are_in_work_costs_none_of_them(
     ]
     assert run.state.jobs["rain"].unexplained == {}
     assert fold(run.root).finished == 3
+
+
+def test_a_picture_too_large_for_the_memory_is_drawn_once_more_with_less(
+    start: Callable[..., Run],
+) -> None:
+    run = start()
+    run.pool.fail("rain", "OutOfMemoryError: no", kind="out_of_memory")
+    run.pool.fail("snow", "OutOfMemoryError: no", kind="out_of_memory", times=2)
+    for name in ("rain", "snow", "hail"):
+        run.drop(f"{name}.yaml", f"kind: job\nprompt: {name}\n")
+    run.until(
+        lambda: [run.status(n) for n in ("rain", "snow", "hail")] == ["done", "failed", "done"]
+    )
+    made = run.state.jobs["rain"].takes[-1].images[1].made
+    assert made is not None
+    assert made.lean
+    record = inscription.record_of(run.root / "rain.01.png")
+    assert record is not None
+    assert record.made.lean
+    tried = [(task.job, task.lean) for task in run.pool.submitted]
+    assert sorted(tried) == [
+        ("hail", False), ("rain", False), ("rain", True), ("snow", False), ("snow", True),
+    ]  # fmt: skip
+    assert run.state.paused is None
+    assert fold(run.root) == run.state
 
 
 def test_a_journal_without_room_is_tried_again_until_there_is_some(

@@ -61,6 +61,13 @@ def test_words_are_read(tmp_path: Path) -> None:
     assert settle(tmp_path, "polling = true\non-start = 'paused'\n").polling
 
 
+def test_failures_in_a_row_are_counted_as_far_as_is_set(tmp_path: Path) -> None:
+    assert settle(tmp_path).pause_after == 3
+    assert settle(tmp_path, "pause_after = 0\n", PAUSE_AFTER="").pause_after == 0
+    assert settle(tmp_path, PAUSE_AFTER=7).pause_after == 7
+    assert "pause_after must be a whole number from 0 to 1000" in refusal(tmp_path, PAUSE_AFTER=-1)
+
+
 def test_paths_start_where_they_are_said(tmp_path: Path) -> None:
     assert settle(tmp_path, "model = 'm'\n").model == tmp_path / "inbox" / "m"
     assert settle(tmp_path, "", "model = 'm'\n").model == tmp_path / "config" / "anime" / "m"

@@ -16,6 +16,7 @@ from pipeline.cli import ask, look, make, picture, room, run, steer, takes
 from pipeline.cli.check import check
 from pipeline.cli.explain import explain, schema
 from pipeline.cli.log import log
+from pipeline.cli.verify import verify
 from pipeline.errors import AnimeError
 
 INTERRUPTED = 130
@@ -51,6 +52,7 @@ for _command in (
     run.demo, make.init, make.new, check, ask.plan, run.run, look.status, ask.show, log,
     look.replay, steer.hold, steer.release, steer.cancel, steer.retry, steer.priority, steer.pause,
     steer.resume, takes.takes, takes.restore, takes.render, picture.recipe, picture.reproduce,
+    verify,
     room.gc, room.backup, explain, schema,
 ):  # fmt: skip
     anime.add_command(_command)

@@ -93,7 +93,7 @@ def pause(reason: str, inbox: str | None) -> None:
 @click.command(short_help="End a pause.")
 @options.inbox
 def resume(inbox: str | None) -> None:
-    """End a pause, also one of a full disk or of --on-start paused."""
+    """End a pause, also one of a full disk, of failures in a row, or of --on-start paused."""
     from pipeline.core.commands import Resume
 
     give(inbox, Resume())

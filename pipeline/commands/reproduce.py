@@ -30,7 +30,7 @@ from pipeline.telling import clean
 PATIENCE = 0.2
 """Seconds between two looks at the worker."""
 _FILE = "picture.png"
-_CONDITIONS = ("device", "dtype", "threads", "batch", "torch", "diffusers")
+_CONDITIONS = ("device", "dtype", "threads", "batch", "torch", "diffusers", "lean")
 
 
 class NotOurs(AnimeError):
@@ -110,6 +110,7 @@ def _task(record: Record) -> Task:
         file=_FILE,
         manifest=record.manifest,
         commit=record.commit,
+        lean=record.made.lean,
     )
 
 

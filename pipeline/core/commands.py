@@ -69,6 +69,13 @@ class Render(_Command, frozen=True, kw_only=True, tag="render"):
     stale: bool = False
 
 
+class Redraw(_Command, frozen=True, kw_only=True, tag="redraw"):
+    """Draw again what has gone from the disk of the target's current takes, and nothing else; what
+    has gone of older takes is no longer counted on."""
+
+    target: Target | None = None
+
+
 class Restore(_Command, frozen=True, kw_only=True, tag="restore"):
     """Let an older take's pictures stand beside the manifest again."""
 
@@ -76,4 +83,6 @@ class Restore(_Command, frozen=True, kw_only=True, tag="restore"):
     take: Annotated[int, Meta(ge=1)]
 
 
-Command = Hold | Release | Cancel | Retry | Prioritise | Pause | Resume | Render | Restore
+Command = (
+    Hold | Release | Cancel | Retry | Prioritise | Pause | Resume | Render | Redraw | Restore
+)  # fmt: skip

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from pipeline.core import events as e
 from pipeline.core import observed as o
+from pipeline.core import streak
 from pipeline.core.declare import file_gone, file_seen
 from pipeline.core.missing import Waiting
 from pipeline.core.obey import obey, refuse
@@ -35,21 +36,8 @@ def decide(state: State, seen: o.FileSeen | o.FileGone | o.Report | o.Order) -> 
             return [e.RenderStarted(job=task.job, take=task.take, index=task.index, worker=worker)]
         case o.Painted():
             return _painted(state, seen)
-        case o.Failed(task=task):
-            if not wanted(state, task):
-                return []
-            paused = (
-                [e.QueuePaused(reason=f"{seen.error}; make room, then: anime resume", by="disk")]
-                if seen.kind == "disk_full" and state.paused is None
-                else []
-            )
-            return [
-                *paused,
-                e.RenderFailed(
-                    job=task.job, take=task.take, index=task.index, kind=seen.kind,
-                    error=seen.error,
-                )
-            ]  # fmt: skip
+        case o.Failed():
+            return _failed(state, seen)
         case o.Lost():
             return _lost(state, seen)
         case o.Commanded(command=name, said=command):
@@ -137,6 +125,28 @@ def _painted(state: State, seen: o.Painted) -> list[e.Event]:
     ]
 
 
+def _failed(state: State, seen: o.Failed) -> list[e.Event]:
+    task = seen.task
+    if not wanted(state, task):
+        return []
+    failed = e.RenderFailed(
+        job=task.job, take=task.take, index=task.index, kind=seen.kind, error=seen.error
+    )
+    take = state.jobs[task.job].takes[-1]
+    if seen.kind == "out_of_memory" and task.index not in take.lean:
+        # It may only have been too much beside what the others drew.
+        lessened = e.RenderLessened(
+            job=task.job, take=task.take, index=task.index, error=seen.error
+        )
+        return [lessened]
+    if seen.kind != "disk_full":
+        return [failed, *streak.pause(state, task.job, seen.error)]
+    if state.paused is not None:
+        return [failed]
+    full = e.QueuePaused(reason=f"{seen.error}; make room, then: anime resume", by="disk")
+    return [full, failed]
+
+
 def _shelved(state: State, task: Task, shelved: bool) -> list[e.Event]:
     held = owner(state.jobs[task.job], task.file) if shelved else None
     if held is None or task.shelf is None:
@@ -163,4 +173,5 @@ def _lost(state: State, seen: o.Lost) -> list[e.Event]:
         why = f"its worker died {deaths} times in a row without picture {task.index}"
     else:
         return [lost]
-    return [lost, e.JobQuarantined(job=task.job, reason=why)]
+    quarantined = e.JobQuarantined(job=task.job, reason=why)
+    return [lost, quarantined, *streak.pause(state, task.job, why)]

@@ -22,11 +22,15 @@ class Fact(Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class RunnerStarted(Fact, frozen=True, kw_only=True, tag="runner_started"):
+    """`pause_after` is after how many failures in a row, of different jobs, the queue pauses; 0 is
+    never."""
+
     version: str
     model: Model
     workers: int
     device: str
     pid: int
+    pause_after: int = 3
 
 
 class ProjectDeclared(Fact, frozen=True, kw_only=True, tag="project_declared"):
@@ -103,7 +107,8 @@ class RenderRequested(Fact, frozen=True, kw_only=True, tag="render_requested"):
 
     `cells` has one for each picture, in the order of their numbers; `inputs` what they were
     compiled from, by name, as `pipeline.core.inputs` has it. `anew` has them drawn although the
-    same pictures were drawn before.
+    same pictures were drawn before. `kept` are the numbers of those that are not drawn: the take
+    has the pictures that the one before it has, where they stand.
     """
 
     job: str
@@ -112,6 +117,7 @@ class RenderRequested(Fact, frozen=True, kw_only=True, tag="render_requested"):
     cells: tuple[Cell, ...]
     inputs: dict[str, str] = {}
     anew: bool = False
+    kept: tuple[int, ...] = ()
 
 
 class RenderWithdrawn(Fact, frozen=True, kw_only=True, tag="render_withdrawn"):
@@ -200,7 +206,7 @@ class SheetShelved(Fact, frozen=True, kw_only=True, tag="sheet_shelved"):
 class ImageDiscarded(Fact, frozen=True, kw_only=True, tag="image_discarded"):
     """A picture of an older take is no longer kept, and `file` is not counted on from now on. Said
     before the file is taken away: one that a crash leaves behind is nobody's, and goes the next
-    time."""
+    time. Also said of one that has gone by itself, before a new take asks for another."""
 
     job: str
     take: int
@@ -215,6 +221,16 @@ class RenderFailed(Fact, frozen=True, kw_only=True, tag="render_failed"):
     take: int
     index: int
     kind: Literal["error", "out_of_memory", "disk_full"]
+    error: str
+
+
+class RenderLessened(Fact, frozen=True, kw_only=True, tag="render_lessened"):
+    """A picture did not fit into memory: it is still owed, and drawn once more with less. If that
+    does not fit either, `RenderFailed` follows."""
+
+    job: str
+    take: int
+    index: int
     error: str
 
 
@@ -258,10 +274,11 @@ class JobRetried(Fact, frozen=True, kw_only=True, tag="job_retried"):
 
 
 class QueuePaused(Fact, frozen=True, kw_only=True, tag="queue_paused"):
-    """`by` says whose pause it is: one of the settings or of a full disk ends with a new start."""
+    """`by` says whose pause it is: one of the settings or of a full disk ends with a new start; one
+    of a person, or of too many failures in a row, with `QueueResumed` alone."""
 
     reason: str
-    by: Literal["person", "settings", "disk"] = "person"
+    by: Literal["person", "settings", "disk", "failures"] = "person"
 
 
 class QueueResumed(Fact, frozen=True, kw_only=True, tag="queue_resumed"):
@@ -304,6 +321,7 @@ Event = (
     | SheetShelved
     | ImageDiscarded
     | RenderFailed
+    | RenderLessened
     | WorkerLost
     | JobQuarantined
     | JobHeld

@@ -9,6 +9,7 @@ from typing import TypeAlias, assert_never
 from msgspec.structs import replace
 
 from pipeline.core import events as e
+from pipeline.core import streak
 from pipeline.core.digest import digest
 from pipeline.core.keys import PROJECT_FILES, folder_of
 from pipeline.core.state import CharacterState, JobState, ProjectState, State
@@ -26,6 +27,7 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
     match event:
         case e.RunnerStarted():
             state.model, state.workers = event.model, event.workers
+            state.pause_after = event.pause_after
             for key in list(state.owed):
                 in_last_take(state, key, at_rest)
         case (
@@ -56,12 +58,14 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             | e.SheetShelved()
             | e.ImageDiscarded()
             | e.RenderFailed()
+            | e.RenderLessened()
             | e.WorkerLost()
         ):
             draw(state, at, event)
         case e.JobQuarantined():
             change_job(state, event.job, quarantined=event.reason)
             in_last_take(state, event.job, at_rest)
+            streak.failed(state, event.job, event.reason)
         case e.JobHeld():
             change_job(state, event.job, held=True)
         case e.JobReleased():
@@ -75,11 +79,12 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             change_job(
                 state, event.job, cancelled=False, quarantined=None, blamed=0, unexplained={}
             )
-            in_last_take(state, event.job, lambda take: replace(take, failed={}))
+            in_last_take(state, event.job, lambda take: replace(take, failed={}, lean=()))
         case e.QueuePaused():
             state.paused, state.paused_by = event.reason, event.by
         case e.QueueResumed():
             state.paused = state.paused_by = None
+            streak.ended(state)
         case e.CommandAnswered(command=name):
             state.answered[name] = None
             while len(state.answered) > ANSWERED:

@@ -36,7 +36,8 @@ def obey(state: State, name: str, command: c.Command) -> list[e.Event]:
     """The events of the command of that name, the answer last; none if it was answered before.
 
     A `Restore` that can be obeyed gives none either: its pictures are moved first, and `restored`
-    says what follows.
+    says what follows; nor a `Redraw`: the disk is looked at first, and it is
+    `pipeline.core.vanished` that says what follows.
     """
     if name in state.answered:
         return []
@@ -61,6 +62,9 @@ def obey(state: State, name: str, command: c.Command) -> list[e.Event]:
             if state.paused is None:
                 return [_answer(name, "the queue is not paused")]
             return [e.QueueResumed(), _answer(name, "the queue goes on")]
+        case c.Redraw(target=target):
+            meant = find(state, target)
+            return [refuse(name, meant)] if isinstance(meant, Refusal) else []
         case c.Restore(job=job, take=take):
             found = restorable(state, job, take)
             return [refuse(name, found)] if isinstance(found, Refusal) else []

@@ -80,7 +80,7 @@ def _beside(job: JobState, index: int) -> tuple[Take, Image] | None:
     """The newest picture of that number that stands beside the manifest, by the journal's word."""
     for take in reversed(job.takes):
         image = take.images.get(index)
-        if image is not None and not on_shelf(image.file):
+        if image is not None and not image.discarded and not on_shelf(image.file):
             return take, image
     return None
 
@@ -99,6 +99,7 @@ def strays(job: JobState) -> list[tuple[Take, Image]]:
         for image in take.images.values()
         if (last.restored or image.index > len(last.cells))
         and image.file not in kept
+        and not image.discarded
         and not on_shelf(image.file)
     ]
 
@@ -188,4 +189,5 @@ def task_of(job: JobState, take: Take, index: int) -> Task:
         replaces=held[1].sha256 if held else None,
         shelf=shelf_file(job.key, held[0].number, held[1].index) if held else None,
         manifest=job.file,
+        lean=index in take.lean,
     )

@@ -80,8 +80,12 @@ class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True):
     label: str = ""
 
 
-class Made(Struct, frozen=True, kw_only=True):
-    """Under which conditions a picture was drawn: what decides rounding, not content."""
+class Made(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Under which conditions a picture was drawn: what decides rounding, not content.
+
+    `lean` is whether it was drawn with less memory, because it did not fit: attention head by head
+    and the picture decoded in tiles, which changes a little where they meet.
+    """
 
     device: str
     dtype: str
@@ -89,6 +93,7 @@ class Made(Struct, frozen=True, kw_only=True):
     batch: int
     torch: str
     diffusers: str
+    lean: bool = False
 
 
 class Task(Struct, frozen=True, kw_only=True):
@@ -97,7 +102,7 @@ class Task(Struct, frozen=True, kw_only=True):
     `file` is where it belongs, relative to the inbox; `replaces` is the sha256 of the journal's
     own picture that stands there and goes to `shelf`, if there is one. `manifest` is the job's file
     and `commit` the one that is checked out there in git: both go into the picture's record, and
-    nobody decides by them.
+    nobody decides by them. `lean` has it drawn with less memory, since it did not fit before.
     """
 
     job: str
@@ -111,6 +116,7 @@ class Task(Struct, frozen=True, kw_only=True):
     shelf: str | None = None
     manifest: str = ""
     commit: str | None = None
+    lean: bool = False
 
     @property
     def id(self) -> str:

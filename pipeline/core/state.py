@@ -60,8 +60,9 @@ class Drawn(Struct, frozen=True, kw_only=True):
 class Take(Struct, frozen=True, kw_only=True):
     """One rendering of a job. `images`, `started` and `failed` are by index, from 1.
 
-    `anew` is whether its pictures are drawn although the same were drawn before; `restored` whether
-    it was made the current one again, with the pictures that it has.
+    `lean` has the numbers of the pictures that did not fit into memory and are to be drawn with
+    less. `anew` is whether its pictures are drawn although the same were drawn before; `restored`
+    whether it was made the current one again, with the pictures that it has.
     """
 
     number: int
@@ -73,6 +74,7 @@ class Take(Struct, frozen=True, kw_only=True):
     images: dict[int, Image] = {}
     started: dict[int, str] = {}
     failed: dict[int, str] = {}
+    lean: tuple[int, ...] = ()
     anew: bool = False
     restored: bool = False
     sheet: Drawn | None = None
@@ -144,14 +146,18 @@ class JobState(Struct, frozen=True, kw_only=True):
 class State(Struct, kw_only=True):
     """Everything the journal says. `files` has the keys each manifest file declares, as
     `(kind, key)`; `owed` the jobs with pictures owed; `styles` and `wildcards` what such files
-    hold; `drawn` is by `digest:seed`; `answered` the commands answered last."""
+    hold; `drawn` is by `digest:seed`; `answered` the commands answered last; `failing` the jobs
+    that failed since a picture was drawn, oldest first, and `pause_after` how many of them are too
+    many."""
 
     seq: int = 0
     at: str = ""
     model: Model | None = None
     workers: int = 0
     paused: str | None = None
-    paused_by: Literal["person", "settings", "disk"] | None = None
+    paused_by: Literal["person", "settings", "disk", "failures"] | None = None
+    pause_after: int = 3
+    failing: dict[str, str] = {}
     projects: dict[str, ProjectState] = {}
     characters: dict[str, CharacterState] = {}
     jobs: dict[str, JobState] = {}

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, assert_never
 from msgspec.structs import replace
 
 from pipeline.core import events as e
+from pipeline.core import streak
 from pipeline.core.state import Drawn, Image, JobState, State, Take, spec_that_draws
 
 _Change: TypeAlias = Callable[[Take], Take]
@@ -26,6 +27,7 @@ _Drawing: TypeAlias = (
     | e.SheetShelved
     | e.ImageDiscarded
     | e.RenderFailed
+    | e.RenderLessened
     | e.WorkerLost
 )
 
@@ -50,6 +52,7 @@ def draw(state: State, at: str, event: _Drawing) -> None:
                     at=at, seconds=event.seconds, worker=event.worker, made=event.made,
                 ),
             )  # fmt: skip
+            streak.ended(state)
         case e.ImageReused():
             _finish(
                 state, event.job, event.take,
@@ -78,21 +81,31 @@ def draw(state: State, at: str, event: _Drawing) -> None:
                     take, failed={**take.failed, index: error}, started=_less(take.started, index)
                 ),
             )  # fmt: skip
-        case e.WorkerLost(job=lost, take=number, index=cell):
-            if lost is None or number is None or cell is None or lost not in state.jobs:
-                return
-            job = state.jobs[lost]
-            if event.blamed:
-                change_job(state, lost, blamed=job.blamed + 1)
-            else:
-                deaths = {**job.unexplained, cell: job.unexplained.get(cell, 0) + 1}
-                change_job(state, lost, unexplained=deaths)
-            _in_take(
-                state, lost, number,
-                lambda take: replace(take, started=_less(take.started, cell)),
-            )  # fmt: skip
+            streak.failed(state, key, error)
+        case e.RenderLessened(job=key, index=index):
+            _in_take(state, key, event.take, lambda take: _lean(take, index))
+        case e.WorkerLost():
+            _lose(state, event)
         case _:
             assert_never(event)
+
+
+def _lose(state: State, event: e.WorkerLost) -> None:
+    if event.job not in state.jobs or event.take is None or event.index is None:
+        return
+    job, cell = state.jobs[event.job], event.index
+    if event.blamed:
+        change_job(state, job.key, blamed=job.blamed + 1)
+    else:
+        deaths = {**job.unexplained, cell: job.unexplained.get(cell, 0) + 1}
+        change_job(state, job.key, unexplained=deaths)
+    starved = event.cause == "out_of_memory"
+    _in_take(
+        state, job.key, event.take,
+        lambda take: _lean(take, cell)
+        if starved
+        else replace(take, started=_less(take.started, cell)),
+    )  # fmt: skip
 
 
 def _request(state: State, at: str, event: e.RenderRequested) -> None:
@@ -103,6 +116,8 @@ def _request(state: State, at: str, event: e.RenderRequested) -> None:
     )  # fmt: skip
     last = job.takes[-1] if job.takes else None
     if last is None or last.number != event.take:
+        kept = {n: last.images[n] for n in event.kept} if last is not None else {}
+        take = replace(take, images=kept)
         keep(state, replace(job, takes=(*job.takes, take)))
         return
     if last.shows == take.shows:
@@ -166,11 +181,13 @@ def _move(state: State, event: e.ImageShelved | e.ImageRestored) -> None:
 def _discard(state: State, event: e.ImageDiscarded) -> None:
     """No take has the picture any more; another of its like, if the job has one, may be used."""
     job = state.jobs[event.job]
+    named = next(take for take in job.takes if take.number == event.take).images[event.index]
     takes, lost = [], dict[str, Drawn]()
     for take in job.takes:
         images = {}
         for n, image in take.images.items():
-            gone = image.discarded or image.file == event.file
+            same = (image.file, image.sha256) == (event.file, named.sha256)
+            gone = image.discarded or same
             images[n] = replace(image, discarded=gone)
             if gone and not image.discarded:
                 lost[_shown(take, image)] = Drawn(file=image.file, sha256=image.sha256)
@@ -234,6 +251,13 @@ def at_rest(take: Take) -> Take:
 
 def draws_alike(one: JobState, other: JobState) -> bool:
     return spec_that_draws(one.spec) == spec_that_draws(other.spec)
+
+
+def _lean(take: Take, index: int) -> Take:
+    """The take with a picture that nobody is drawing, and that is to be drawn with less memory."""
+    return replace(
+        take, lean=tuple(sorted({*take.lean, index})), started=_less(take.started, index)
+    )
 
 
 def _less(cells: dict[int, str], index: int) -> dict[int, str]:

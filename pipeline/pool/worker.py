@@ -49,6 +49,7 @@ class Worker:
         self._warm = False
         self._gone_at: float | None = None
         self._stream_ended = False
+        self._resigned = False
         self._heard_at = 0.0
         self._step = self._steps = 0
         self._paces: deque[float] = before._paces if before is not None else deque(maxlen=64)
@@ -144,7 +145,9 @@ class Worker:
             worker=self.name,
             pid=self.pid or 0,
             cause=verdict.cause,
-            detail=verdict.detail,
+            detail="it ended after that failure, and another begins afresh"
+            if self._resigned and self.exitcode == 0
+            else verdict.detail,
             blamed=verdict.blamed and self.task is not None,
             task=self.task,
         )
@@ -164,7 +167,7 @@ class Worker:
                     made=message.made,
                 )
             case Fault(kind=kind, error=error, ends=ends):
-                self._warm = not ends
+                self._warm, self._resigned = not ends, ends
                 return Failed(worker=self.name, task=task, kind=kind, error=error)
             case Halted():
                 return Stopped(worker=self.name, task=task)

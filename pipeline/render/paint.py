@@ -6,6 +6,7 @@ same scheduler, threads and precision. Never writes to a weight; keeps nothing b
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 
 from pipeline.core.resolved import Made, Resolved
+from pipeline.render import lean as lean_
 from pipeline.render import regions, schedulers
 from pipeline.render.model import Pipe
 from pipeline.render.text import encode_all
@@ -32,8 +34,10 @@ class Painter:
         self._begun: Callable[[], None] | None = None
         pipe.unet.register_forward_pre_hook(self._before_unet)
 
-    def paint(self, resolved: Resolved, seed: int, begun: Begun, stepped: Stepped) -> Image.Image:
-        """The picture, RGB, of the size asked for.
+    def paint(
+        self, resolved: Resolved, seed: int, begun: Begun, stepped: Stepped, *, lean: bool = False
+    ) -> Image.Image:
+        """The picture, RGB, of the size asked for; a `lean` one takes less memory and longer.
 
         `begun(encoding)` is called just before the first call of the UNet, with the seconds that
         the text encoder took, and `stepped(n, of)` after each step; what either raises ends the
@@ -50,8 +54,9 @@ class Painter:
             start = time.monotonic()
             positive, negative, parts = encode_all(pipe, resolved)
             self._begun = partial(begun, time.monotonic() - start)
+            less = lean_.applied(pipe, resolved.width, resolved.height) if lean else nullcontext()
             try:
-                with regions.applied(pipe.unet, resolved.regions, parts):
+                with less, regions.applied(pipe.unet, resolved.regions, parts):
                     drawn = pipe(
                         prompt_embeds=positive,
                         negative_prompt_embeds=negative,
@@ -89,8 +94,8 @@ class Painter:
             stepped=lambda _step, _steps: None,
         )
 
-    def made(self) -> Made:
-        """The conditions that this process draws under."""
+    def made(self, *, lean: bool = False) -> Made:
+        """The conditions that this process draws a picture under, `lean` or not."""
         return Made(
             device=self._device.type,
             dtype=str(self._pipe.unet.dtype).removeprefix("torch."),
@@ -98,6 +103,7 @@ class Painter:
             batch=1,
             torch=str(torch.__version__),
             diffusers=diffusers.__version__,
+            lean=lean,
         )
 
     def _before_unet(self, *_: object) -> None:

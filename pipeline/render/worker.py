@@ -40,7 +40,7 @@ from pipeline.wire import (
     unpack,
 )
 
-_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "STATUS_ALLOC_FAILED")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _STICKY = ("CUDA error", "device-side assert", "illegal memory access")
 
@@ -127,7 +127,6 @@ class Worker:
         self._runner = runner
         self._orders = orders
         self._painter = painter
-        self._shortages = 0
 
     def run(self) -> None:
         """Draw what is ordered; returns when the runner says so."""
@@ -161,8 +160,9 @@ class Worker:
             self._say(Step(task=task.id, step=step, steps=steps))
             self._check(task)
 
-        image = self._painter.paint(task.resolved, task.seed, begun, stepped)
-        made = self._painter.made()
+        lean = task.lean
+        image = self._painter.paint(task.resolved, task.seed, begun, stepped, lean=lean)
+        made = self._painter.made(lean=lean)
         data = png.encode(image, task, self._outfit.model, made)
         placed = place(root, task, data, lambda path: png.is_ours(path, task))
         return Done(
@@ -181,9 +181,8 @@ class Worker:
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
             kind = "disk_full"
         if _is_shortage(error):
-            # A second time the memory is in pieces, or something keeps it: a fresh process helps.
-            self._shortages += 1
-            kind, ends = "out_of_memory", self._shortages > 1
+            # The memory may be in pieces, or something keeps it: a fresh process helps.
+            kind, ends = "out_of_memory", True
         return Fault(task=task.id, kind=kind, error=said, ends=ends)
 
     def _check(self, task: Task) -> None:

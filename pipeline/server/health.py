@@ -48,8 +48,8 @@ class Health(Struct, frozen=True, kw_only=True):
 
 def status_of(live: Live, state: State) -> Status:
     """What hurts most: degraded, then draining, then starting."""
-    full = state.paused_by == "disk"
-    if live.inbox_lost is not None or live.journal_failed is not None or full:
+    stuck = state.paused_by in ("disk", "failures")
+    if live.inbox_lost is not None or live.journal_failed is not None or stuck:
         return "degraded"
     if live.draining:
         return "draining"

@@ -38,6 +38,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     grace: float = 60.0
     on_start: Literal["run", "paused"] = "run"
     polling: bool = False
+    pause_after: int = 3
     origins: dict[str, str] = {}
 
 
@@ -218,6 +219,11 @@ _RULES: dict[str, tuple[str, str, Callable[[object, bool], Any]]] = {
         "run or paused",
         "paused waits for anime resume, or a start with --on-start run",
         _word("run|paused"),
+    ),
+    "pause_after": (
+        "a whole number from 0 to 1000",
+        "so many jobs that fail in a row pause the queue; 0 never does",
+        _whole(0, 1000),
     ),
     "polling": ("true or false", "true is for network folders", _flag),
 }

@@ -63,6 +63,25 @@ def test_a_picture_that_cannot_be_drawn_fails_and_the_worker_goes_on(real: Pool)
     assert isinstance(real.draw(task("straight"), name), Painted)
 
 
+def test_a_worker_that_runs_out_of_memory_is_replaced_and_nobody_is_blamed(real: Pool) -> None:
+    name = real.all_free()[0]
+    pid = real.pool.pids()[name]
+    huge = task("huge", width=8 * 200_000, height=8 * 200_000)  # 600 GB of noise to begin with
+    failed = real.draw(huge, name)
+    assert isinstance(failed, Failed)
+    assert failed.kind == "out_of_memory"
+    real.until(lambda: any(isinstance(one, Lost) and one.pid == pid for one in real.reports))
+    (lost,) = [one for one in real.reports if isinstance(one, Lost) and one.pid == pid]
+    assert (lost.cause, lost.blamed, lost.task) == ("exit", False, None)
+    assert "another begins afresh" in lost.detail
+    real.all_free()
+    lean = replace(task("narrow"), lean=True)
+    painted = real.draw(lean, name)
+    assert isinstance(painted, Painted)
+    assert painted.made.lean
+    assert real.pool.pids()[name] != pid
+
+
 def test_who_crashes_or_falls_silent_is_blamed(real: Pool) -> None:
     crashing, silent = task("crashing", steps=900), task("silent", steps=900)
     one, two = real.all_free()

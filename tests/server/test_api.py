@@ -7,6 +7,7 @@ import json
 import os
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from msgspec.structs import replace
@@ -261,9 +262,12 @@ def test_health_is_degraded_without_inbox_or_journal(served: Served, trouble: st
     assert "the disk is gone" in (told["inbox"]["lost"], told["journal"]["failed"])
 
 
-def test_health_is_degraded_while_the_pictures_disk_is_full(served: Served) -> None:
+@pytest.mark.parametrize("by", ["disk", "failures"])
+def test_health_is_degraded_while_the_queue_had_to_be_paused(
+    by: Literal["disk", "failures"], served: Served
+) -> None:
     served.production.live()
-    served.production.record(e.QueuePaused(reason="no room; make room", by="disk"))
+    served.production.record(e.QueuePaused(reason="no room; make room", by=by))
     assert health(served) == (503, "degraded", True)
     served.production.record(e.QueueResumed())
     assert health(served) == (200, "ok", True)
