@@ -40,9 +40,12 @@ def tidy_sheets(root: Path, job: JobState, record: Record) -> None:
 
 
 def sweep(root: Path, job: JobState) -> None:
-    """Take away what still stands in its old place because the program died before it was gone."""
-    for file, sha256 in leftovers(job):
-        pictures.remove(root, file, sha256)
+    """Take away what still stands in its old place because the program died before it was gone.
+
+    Only what is on the shelf as well: a person may have moved the picture itself."""
+    for file, kept in leftovers(job):
+        if pictures.stands(root, kept.file, kept.sha256):
+            pictures.remove(root, file, kept.sha256)
 
 
 def restore(root: Path, state: State, look: o.Commanded, record: Record) -> set[str]:

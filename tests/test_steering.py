@@ -223,6 +223,22 @@ def test_a_restored_take_stands_beside_its_manifest_and_the_newer_on_the_shelf(
     assert len(run.pool.submitted) == 5
 
 
+def test_a_picture_that_somebody_moved_back_from_the_shelf_stays(
+    start: Callable[..., Run],
+) -> None:
+    """It is the only one there is; one that is on the shelf as well was left by a crash."""
+    run = two_takes(start, "count: 3\nseed: 3\n", "count: 1\nseed: 3\n")
+    moved, kept = (f".pipeline/takes/rain.take1.0{number}.png" for number in (2, 3))
+    run.until(lambda: (run.root / kept).exists())
+    run.close()
+    (run.root / moved).rename(run.root / "rain.02.png")
+    (run.root / "rain.03.png").write_bytes((run.root / kept).read_bytes())
+    before = beside(run)
+    again = start()
+    again.until(lambda: not (again.root / "rain.03.png").exists())
+    assert beside(again) == {name: before[name] for name in ("rain.01.png", "rain.02.png")}
+
+
 def test_a_restored_take_counts_until_the_job_is_edited(start: Callable[..., Run]) -> None:
     """Neither a restart nor `render --stale` draws it again; an edit makes take 3."""
     run = two_takes(start)

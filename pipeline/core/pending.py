@@ -150,11 +150,11 @@ def sheet_task(job: JobState, take: Take) -> Task:
     )
 
 
-def leftovers(job: JobState) -> list[tuple[str, str]]:
-    """Where a picture that is on the shelf may still stand beside the manifest, with its sha256,
-    because the program died between the two."""
+def leftovers(job: JobState) -> list[tuple[str, Drawn]]:
+    """Where a picture that is on the shelf may still stand beside the manifest, because the program
+    died between the two; and the picture on the shelf."""
     return [
-        (file, image.sha256)
+        (file, Drawn(file=image.file, sha256=image.sha256))
         for take in job.takes
         for image in take.images.values()
         if on_shelf(image.file)
