@@ -145,6 +145,15 @@ def _shelved(state: State, task: Task, shelved: bool) -> list[e.Event]:
     return [e.ImageShelved(job=task.job, take=take.number, index=image.index, file=task.shelf)]
 
 
+def sheet_shelved(job: JobState, task: Task, *, shelved: bool) -> list[e.Event]:
+    """The event of the older sheet, if one stood where the task's now stands."""
+    return [
+        e.SheetShelved(job=job.key, take=older.number, file=task.shelf)
+        for older in job.takes
+        if shelved and task.shelf and older.sheet is not None and older.sheet.file == task.file
+    ][:1]
+
+
 def _lost(state: State, seen: o.Lost) -> list[e.Event]:
     task = seen.task
     lost = e.WorkerLost(

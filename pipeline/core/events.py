@@ -197,6 +197,14 @@ class SheetShelved(Fact, frozen=True, kw_only=True, tag="sheet_shelved"):
     file: str
 
 
+class SheetRestored(Fact, frozen=True, kw_only=True, tag="sheet_restored"):
+    """The sheet of a take that is the current one again stands beside the manifest, at `file`."""
+
+    job: str
+    take: int
+    file: str
+
+
 class ImageDiscarded(Fact, frozen=True, kw_only=True, tag="image_discarded"):
     """A picture of an older take is no longer kept, and `file` is not counted on from now on. Said
     before the file is taken away: one that a crash leaves behind is nobody's, and goes the next
@@ -302,6 +310,7 @@ Event = (
     | TakeRestored
     | SheetComposed
     | SheetShelved
+    | SheetRestored
     | ImageDiscarded
     | RenderFailed
     | WorkerLost

@@ -102,20 +102,24 @@ def restored(state: State, seen: o.Restored) -> list[e.Event]:
     job = state.jobs[seen.job]
     events: list[e.Event] = []
     for one in seen.placed:
-        held = owner(job, one.file)
-        if one.shelf is not None and held is not None:
-            events.append(
-                e.ImageShelved(
-                    job=job.key, take=held[0].number, index=held[1].index, file=one.shelf
-                )
-            )
-        events.append(e.ImageRestored(job=job.key, take=seen.take, index=one.index, file=one.file))
+        events += put_back(job, seen.take, one)
     if seen.error is not None:
         why = Refusal(message=seen.error, hint=seen.hint)
         return [*events, refuse(seen.command, why)]
     count = sum(take.number == seen.take and len(take.images) for take in job.takes)
     said = f"restored take {seen.take} of {job.key}{_pictures(count)}"
     return [*events, e.TakeRestored(job=job.key, take=seen.take), _answer(seen.command, said)]
+
+
+def put_back(job: JobState, take: int, one: o.Replaced) -> list[e.Event]:
+    """The events of a picture that stands beside the manifest again."""
+    held = owner(job, one.file) if one.shelf is not None else None
+    shelved = (
+        [e.ImageShelved(job=job.key, take=held[0].number, index=held[1].index, file=one.shelf)]
+        if held is not None and one.shelf is not None
+        else []
+    )
+    return [*shelved, e.ImageRestored(job=job.key, take=take, index=one.index, file=one.file)]
 
 
 def _all(

@@ -103,26 +103,39 @@ def strays(job: JobState) -> list[tuple[Take, Image]]:
     ]
 
 
+def absent(job: JobState) -> tuple[Image, ...]:
+    """Pictures of a restored take that are on the shelf all the same: a worker that was past its
+    last step has put one of the take before in their place. They belong beside the manifest."""
+    if job.withdrawn or not job.takes or not job.takes[-1].restored:
+        return ()
+    images = job.takes[-1].images.values()
+    return tuple(image for image in images if on_shelf(image.file) and not image.discarded)
+
+
 def sheet_owed(job: JobState) -> Take | None:
-    """The take whose pictures are all there and whose sheet is not, if the job asks for one."""
+    """The take whose pictures are all there and whose sheet is not, if the job asks for one; the
+    sheet of one that is the current one again is on the shelf."""
     if job.spec.sheet is None or job.withdrawn or not job.takes:
         return None
     last = job.takes[-1]
     whole = len(last.images) == len(last.cells) and spec_that_draws(last.spec) == (
         spec_that_draws(job.spec)
     )
-    return last if whole and last.sheet is None else None
+    there = last.sheet is not None and not on_shelf(last.sheet.file)
+    return last if whole and not there else None
 
 
 def stray_sheets(job: JobState) -> list[tuple[Take, Drawn]]:
-    """Sheets of older takes that stand beside the manifest of a job whose finished newest take has
-    none: they belong on the shelf."""
-    if not job.takes or job.takes[-1].owed or job.spec.sheet is not None:
+    """Sheets that stand beside a manifest that asks for none, or for that of another take, which is
+    the current one again: they belong on the shelf."""
+    last = job.takes[-1] if job.takes else None
+    if last is None or last.owed or (job.spec.sheet is not None and not last.restored):
         return []
+    asked = job.spec.sheet is not None or spec_that_draws(last.spec) != spec_that_draws(job.spec)
     return [
         (take, take.sheet)
-        for take in job.takes[:-1]
-        if take.sheet is not None and not on_shelf(take.sheet.file)
+        for take in job.takes
+        if take.sheet is not None and not on_shelf(take.sheet.file) and not (take is last and asked)
     ]
 
 
@@ -153,6 +166,8 @@ def sheet_task(job: JobState, take: Take) -> Task:
 def leftovers(job: JobState) -> list[tuple[str, Drawn]]:
     """Where a picture that is on the shelf may still stand beside the manifest, because the program
     died between the two; and the picture on the shelf."""
+    sheet = picture_file(job.key, 0)
+    sheets = [take.sheet for take in job.takes if take.sheet is not None]
     return [
         (file, Drawn(file=image.file, sha256=image.sha256))
         for take in job.takes
@@ -161,6 +176,10 @@ def leftovers(job: JobState) -> list[tuple[str, Drawn]]:
         and not image.discarded
         and (file := picture_file(job.key, image.index))
         and owner(job, file) is None
+    ] + [
+        (sheet, each)
+        for each in sheets
+        if on_shelf(each.file) and all(other.file != sheet for other in sheets)
     ]
 
 

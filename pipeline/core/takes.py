@@ -24,6 +24,7 @@ _Drawing: TypeAlias = (
     | e.TakeRestored
     | e.SheetComposed
     | e.SheetShelved
+    | e.SheetRestored
     | e.ImageDiscarded
     | e.RenderFailed
     | e.WorkerLost
@@ -58,7 +59,7 @@ def draw(state: State, at: str, event: _Drawing) -> None:
                     at=at, source=event.source,
                 ),
             )  # fmt: skip
-        case e.SheetComposed() | e.SheetShelved():
+        case e.SheetComposed() | e.SheetShelved() | e.SheetRestored():
             _sheet(state, event)
         case e.ImageShelved() | e.ImageRestored():
             _move(state, event)
@@ -113,12 +114,12 @@ def _request(state: State, at: str, event: e.RenderRequested) -> None:
     keep(state, replace(job, takes=(*job.takes[:-1], take)))
 
 
-def _sheet(state: State, event: e.SheetComposed | e.SheetShelved) -> None:
+def _sheet(state: State, event: e.SheetComposed | e.SheetShelved | e.SheetRestored) -> None:
     def change(take: Take) -> Take:
         match event:
             case e.SheetComposed(file=file, sha256=sha256):
                 return replace(take, sheet=Drawn(file=file, sha256=sha256))
-            case e.SheetShelved(file=file):
+            case e.SheetShelved(file=file) | e.SheetRestored(file=file):
                 return replace(take, sheet=take.sheet and replace(take.sheet, file=file))
 
     _in_take(state, event.job, event.take, change)
