@@ -33,7 +33,8 @@ class FakePool:
     """Draws coloured squares at once, and puts them in place as the real workers do.
 
     What is submitted is drawn by the next `poll`, unless `patient`: then it stays in work until
-    `finish`. Where it is `late`, what is to be stopped is past its last step. `fail` and `lose` script what else may happen. `clock` is what `Began` says.
+    `finish`. Where it is `late`, what is to be stopped is past its last step. `fail` and `lose`
+    script what else may happen. `clock` is what `Began` says.
     """
 
     def __init__(

@@ -146,7 +146,7 @@ def test_a_restored_take_whose_sheet_is_gone_has_a_new_one(start: Callable[[], R
     first, _ = two_takes(run)
     (run.root / ".pipeline/takes/faces.take1.sheet.png").unlink()
     restore(run, 1)
-    run.until(lambda: (run.root / "faces.sheet.png").exists())
+    run.until((run.root / "faces.sheet.png").exists)
     assert sha256_of(run.root / "faces.sheet.png") == first
 
 
@@ -164,7 +164,7 @@ def test_a_sheet_asked_for_of_pictures_that_are_there_is_composed(start: Callabl
     run.drop("faces.yaml", matrix)
     run.until(lambda: not (run.root / "faces.sheet.png").exists())
     run.drop("faces.yaml", SHEET)
-    run.until(lambda: (run.root / "faces.sheet.png").exists())
+    run.until((run.root / "faces.sheet.png").exists)
     assert sha256_of(run.root / "faces.sheet.png") == first.sha256
     assert len(run.pool.submitted) == 2
 
