@@ -9,7 +9,7 @@ def queue(state: State) -> list[JobState]:
     """The jobs with pictures owed that may be drawn, first to be drawn first; a paused queue
     keeps its order."""
     jobs = (state.jobs[key] for key in state.owed)
-    able = (job for job in jobs if may_draw(job) and _is_current(state, job))
+    able = (job for job in jobs if may_draw(job) and is_current(state, job))
     return sorted(able, key=lambda job: job.rank)
 
 
@@ -50,7 +50,7 @@ def wanted(state: State, task: Task) -> bool:
     if job is None or job.withdrawn or job.cancelled or job.quarantined or not job.takes:
         return False
     last = job.takes[-1]
-    return last.number == task.take and _is_current(state, job) and asks_for(last, task)
+    return last.number == task.take and is_current(state, job) and asks_for(last, task)
 
 
 def asks_for(take: Take, task: Task) -> bool:
@@ -58,7 +58,7 @@ def asks_for(take: Take, task: Task) -> bool:
     return task.index in take.owed and take.shows[task.index - 1] == (task.digest, task.seed)
 
 
-def _is_current(state: State, job: JobState) -> bool:
+def is_current(state: State, job: JobState) -> bool:
     """Whether the newest take is what the manifest says now, with the model that there is now; an
     edit that waits for something makes no take, and stops the one before."""
     last = job.takes[-1]

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pipeline.core.inputs import changed
 from pipeline.core.missing import Waiting
+from pipeline.core.pending import is_current
 from pipeline.core.resolve import Compiled, resolve
 from pipeline.core.state import JobState, State, spec_that_draws
 
@@ -14,7 +15,11 @@ Status = Literal[
 
 
 def status(state: State, job: JobState) -> Status:
-    """How a job stands; the first of these that is true of it."""
+    """How a job stands; the first of these that is true of it.
+
+    A take that has begun is drawn to its end, also where something that it was compiled from is
+    gone.
+    """
     if job.withdrawn:
         return "withdrawn"
     if job.cancelled:
@@ -28,7 +33,8 @@ def status(state: State, job: JobState) -> Status:
         return "rendering"
     if last is not None and not last.owed:
         return "failed" if last.failed else "done"
-    if waits_for(state, job) is not None:
+    goes_on = last is not None and last.begun and is_current(state, job)
+    if not goes_on and waits_for(state, job) is not None:
         return "waiting"
     return "held" if job.on_hold else "queued"
 
