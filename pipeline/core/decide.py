@@ -74,23 +74,27 @@ def request(state: State, job: JobState) -> list[e.Event]:
     outcome = resolve(state, job)
     last = job.takes[-1] if job.takes else None
     if isinstance(outcome, Waiting):
-        if last is None or last.begun:
+        # What somebody asked for is asked for still, and held back until it can be drawn.
+        if last is None or last.begun or last.reason == "asked":
             return []
         return [e.RenderWithdrawn(job=job.key, take=last.number)]
     same = last is not None and last.shows == outcome.shows
     edited = last is None or spec_that_draws(last.spec) != spec_that_draws(job.spec)
     # The rest of a take cannot be drawn with another model than its begin.
     outlived = last is not None and bool(last.owed) and last.model != state.model_sha256
-    forced = last is not None and job.spec.force and not last.anew
+    forced = last is not None and job.spec.force and not last.anew and not last.restored
     asked = edited or outlived or forced
     if last is not None and not asked and (same or (last.begun and _stays(state, job, last))):
         return []
     again = last is not None and (same or not last.begun) and not (forced and last.begun)
+    reason = "submitted" if last is None else "edited" if edited or forced else "changed"
+    if last is not None and again and not last.begun and last.reason == "asked":
+        reason = "asked"
     return [
         e.RenderRequested(
             job=job.key,
             take=last.number if last is not None and again else job.next_take,
-            reason="submitted" if last is None else "edited" if edited or forced else "changed",
+            reason=reason,
             cells=outcome.cells,
             inputs=outcome.inputs,
             anew=job.spec.force or (last is not None and again and last.anew),

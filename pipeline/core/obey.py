@@ -20,6 +20,7 @@ from pipeline.core.status import stale, status
 from pipeline.core.targets import Refusal, find, find_job
 
 _UNASKED = "as somebody asked"
+_RETRY = "is {}; anime retry makes it owed again"
 _OVER = {"done", "failed", "quarantined", "cancelled", "withdrawn"}
 
 
@@ -176,13 +177,15 @@ def _retry(state: State, job: JobState) -> _Made:
 def _refresh(state: State, job: JobState) -> _Made:
     if not stale(state, job):
         return _Made(idle="shows what its manifests say")
+    if job.cancelled or job.quarantined is not None:
+        return _Made(idle=_RETRY.format(status(state, job)))
     return _asked(state, job, anew=job.spec.force)
 
 
 def _redraw(state: State, job: JobState) -> _Made:
     word = status(state, job)
     if job.cancelled or job.quarantined is not None:
-        return _Made(idle=f"is {word}; anime retry makes it owed again")
+        return _Made(idle=_RETRY.format(word))
     if word in ("queued", "rendering", "held"):
         return _Made(idle=f"is {word}: it is to be drawn anyway")
     return _asked(state, job, anew=True)

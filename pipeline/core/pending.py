@@ -1,6 +1,8 @@
 """What is owed: dispatch is derived from the state, there is no second queue to keep true."""
 
 from pipeline.core.keys import on_shelf, picture_file, shelf_file
+from pipeline.core.missing import Waiting
+from pipeline.core.resolve import resolve
 from pipeline.core.resolved import Task
 from pipeline.core.state import Drawn, Image, JobState, State, Take, spec_that_draws
 
@@ -35,6 +37,8 @@ def pending(state: State, busy: set[str], most: int) -> list[Task]:
         return tasks
     for job in queue(state):
         take = job.takes[-1]
+        if held_back(state, job):
+            continue
         for index in take.owed:
             task = task_of(job, take, index)
             if busy.isdisjoint(claims(task)):
@@ -50,7 +54,8 @@ def wanted(state: State, task: Task) -> bool:
     if job is None or job.withdrawn or job.cancelled or job.quarantined or not job.takes:
         return False
     last = job.takes[-1]
-    return last.number == task.take and is_current(state, job) and asks_for(last, task)
+    asked = last.number == task.take and is_current(state, job) and asks_for(last, task)
+    return asked and not held_back(state, job)
 
 
 def asks_for(take: Take, task: Task) -> bool:
@@ -65,6 +70,13 @@ def is_current(state: State, job: JobState) -> bool:
     return (
         spec_that_draws(last.spec) == spec_that_draws(job.spec) and last.model == state.model_sha256
     )
+
+
+def held_back(state: State, job: JobState) -> bool:
+    """Whether the newest take was asked for by somebody, has not begun, and cannot be drawn until
+    what the job waits for is there."""
+    last = job.takes[-1]
+    return not last.begun and last.reason == "asked" and isinstance(resolve(state, job), Waiting)
 
 
 def owner(job: JobState, file: str) -> tuple[Take, Image] | None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from pipeline.core.pending import is_current, may_draw
+from pipeline.core.pending import held_back, is_current, may_draw
 from pipeline.core.state import Drawn, Image, JobState, State, Take
 from pipeline.core.status import outdated, status, waits_for
 
@@ -100,7 +100,9 @@ def _owed(
     Of two that would be the same the second is a copy of the first, whose jobs ever they are,
     unless it is to be drawn anew; `seen` has what is drawn by then.
     """
-    if not job.takes or not may_draw(job) or not is_current(state, job):
+    if not job.takes or not may_draw(job):
+        return [], 0
+    if not is_current(state, job) or held_back(state, job):
         return [], 0
     take, fresh, copied = job.takes[-1], [], 0
     for index in take.owed:
