@@ -15,6 +15,7 @@ from pipeline.core import observed as o
 from pipeline.core.missing import Waiting
 from pipeline.core.pending import owner
 from pipeline.core.resolve import resolve
+from pipeline.core.resolved import Meant
 from pipeline.core.state import JobState, State, Take
 from pipeline.core.status import stale, status
 from pipeline.core.targets import Refusal, find, find_job
@@ -109,7 +110,10 @@ def restored(state: State, seen: o.Restored) -> list[e.Event]:
         return [*events, refuse(seen.command, why)]
     count = sum(take.number == seen.take and len(take.images) for take in job.takes)
     said = f"restored take {seen.take} of {job.key}{_pictures(count)}"
-    return [*events, e.TakeRestored(job=job.key, take=seen.take), _answer(seen.command, said)]
+    now = resolve(state, job)
+    meant = None if isinstance(now, Waiting) else Meant(shows=now.shows, inputs=now.inputs)
+    back = e.TakeRestored(job=job.key, take=seen.take, meant=meant)
+    return [*events, back, _answer(seen.command, said)]
 
 
 def put_back(job: JobState, take: int, one: o.Replaced) -> list[e.Event]:

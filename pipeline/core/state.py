@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.problem import Problem
-from pipeline.core.resolved import Cell, Made, Model
+from pipeline.core.resolved import Cell, Made, Meant, Model
 from pipeline.core.styles import Style
 
 
@@ -60,7 +60,8 @@ class Take(Struct, frozen=True, kw_only=True):
     """One rendering of a job. `images`, `started` and `failed` are by index, from 1.
 
     `anew` is whether its pictures are drawn although the same were drawn before; `restored` whether
-    it was made the current one again, with the pictures that it has.
+    it was made the current one again, with the pictures that it has; `meant` is what the job came
+    to when that was done.
     """
 
     number: int
@@ -74,6 +75,7 @@ class Take(Struct, frozen=True, kw_only=True):
     failed: dict[int, str] = {}
     anew: bool = False
     restored: bool = False
+    meant: Meant | None = None
     sheet: Drawn | None = None
 
     @property

@@ -6,6 +6,7 @@ from pipeline.core.inputs import changed
 from pipeline.core.missing import Waiting
 from pipeline.core.pending import is_current
 from pipeline.core.resolve import Compiled, resolve
+from pipeline.core.resolved import Meant
 from pipeline.core.state import JobState, State, spec_that_draws
 
 Status = Literal[
@@ -51,12 +52,16 @@ def stale(state: State, job: JobState) -> bool:
 
 
 def outdated(state: State, job: JobState) -> tuple[str, ...]:
-    """Which inputs of a job's pictures have changed (`akira.appearance`); none unless stale."""
-    if job.withdrawn or not job.takes or not job.takes[-1].images or job.takes[-1].restored:
+    """Which inputs of a job's pictures have changed (`akira.appearance`); none unless stale.
+
+    Those of a take that was restored, since then: it never was what the manifests say.
+    """
+    if job.withdrawn or not job.takes or not job.takes[-1].images:
         return ()
     outcome, last = resolve(state, job), job.takes[-1]
-    if not isinstance(outcome, Compiled) or outcome.shows == last.shows:
+    before = last.meant if last.restored else Meant(shows=last.shows, inputs=last.inputs)
+    if before is None or not isinstance(outcome, Compiled) or outcome.shows == before.shows:
         return ()
-    if not last.inputs:
+    if not before.inputs and not last.restored:
         return ("(drawn by a version that did not record its inputs)",)
-    return changed(last.inputs, outcome.inputs) or ("how prompts are compiled",)
+    return changed(before.inputs, outcome.inputs) or ("how prompts are compiled",)

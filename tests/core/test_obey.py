@@ -22,9 +22,10 @@ from pipeline.core.commands import (
     Retry,
 )
 from pipeline.core.evolve import evolve
+from pipeline.core.obey import restored
 from pipeline.core.pending import wanted
 from pipeline.core.state import State
-from pipeline.core.status import stale, status
+from pipeline.core.status import outdated, stale, status
 from tests.core.test_decide import AKIRA, JOB, PROJECT
 from tests.production import MODEL, Production
 
@@ -226,6 +227,27 @@ def test_what_was_asked_for_waits_for_its_bible_and_is_drawn_then() -> None:
     take = production.job("neon/roof").takes[-1]
     assert (take.number, take.reason, take.anew) == (2, "asked", True)
     assert [task.take for task in production.tasks()] == [2, 2]
+
+
+def test_a_restored_take_is_stale_once_something_changes_after_it() -> None:
+    """What changed before is what somebody chose against; and it stays until it is asked for."""
+    production = neon()
+    for steps in (11, 12):
+        production.drop("neon/roof.yaml", JOB + f"steps: {steps}\n")
+        for task in production.tasks():
+            production.paint(task)
+    production.record(
+        *restored(production.state, o.Restored(command="x", job="neon/roof", take=1, placed=()))
+    )
+    assert not stale(production.state, production.job("neon/roof"))
+    production.drop("neon/akira.yaml", AKIRA.replace("silver", "blue"))
+    assert outdated(production.state, production.job("neon/roof")) == ("akira.appearance",)
+    assert production.tasks() == []
+    production.drop("neon/akira.yaml", AKIRA)
+    assert not stale(production.state, production.job("neon/roof"))
+    production.drop("neon/akira.yaml", AKIRA.replace("silver", "blue"))
+    answer = production.command(Render(target=None, stale=True))
+    assert answer.answer == "queued neon/roof (1 picture)"
 
 
 def test_force_does_not_undo_a_restore() -> None:
