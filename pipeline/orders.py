@@ -6,6 +6,7 @@ aside with the reason. Never decides, and never writes the journal.
 """
 
 import contextlib
+import hashlib
 import logging
 import os
 import secrets
@@ -27,6 +28,8 @@ ASIDE = "refused"
 SUFFIX = ".json"
 LARGEST = 1 << 16
 """Bytes of a command's file; a real one has some hundreds."""
+LONGEST = 180
+"""Characters of a command's name that its answer carries."""
 MOST = 1000
 """Commands that are read in one look."""
 
@@ -101,7 +104,7 @@ class Orders:
             log.warning("the command %s cannot be taken away: %s", name, error.strerror)
 
     def _read(self, name: str) -> o.Commanded | o.Garbled | None:
-        said = name.removesuffix(SUFFIX).encode("ascii", "backslashreplace").decode()[:200]
+        said = _said(name)
         self._files[said] = name
         try:
             with disk.open_plain(self._folder / name) as stream:
@@ -123,6 +126,16 @@ class Orders:
         with contextlib.suppress(OSError):
             (aside / f"{name}.txt").write_text(f"{reason}\n", encoding="utf-8", errors="replace")
         os.replace(self._folder / name, aside / name)
+
+
+def _said(name: str) -> str:
+    """By what the answer names a command: its file's name without the suffix, in ASCII and not too
+    long; one that had to be changed for that has a hash, so that no two are alike."""
+    stem = name.removesuffix(SUFFIX)
+    said = stem.encode("ascii", "backslashreplace").decode()
+    if said == stem and len(said) <= LONGEST:
+        return said
+    return f"{said[:LONGEST]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}"
 
 
 def _is_command(name: str) -> bool:

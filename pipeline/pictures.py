@@ -113,6 +113,14 @@ def remove(root: Path, file: str, sha256: str) -> None:
             picture.unlink()
 
 
+def stands(root: Path, file: str, sha256: str) -> bool:
+    """Whether a picture is where it should be, and as it was drawn."""
+    try:
+        return sha256_of(_inside(root, file)) == sha256
+    except (PictureError, OSError):
+        return False
+
+
 def sha256_of(path: Path) -> str:
     """sha256 of a plain file's bytes, 64 hex digits; never waits and follows no link.
 

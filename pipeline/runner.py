@@ -19,7 +19,15 @@ from pipeline.complaints import Complaints
 from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.decide import decide, request, reused
-from pipeline.core.pending import claims, pending, queue, reusable, sheet_owed, wanted
+from pipeline.core.pending import (
+    claims,
+    pending,
+    queue,
+    reusable,
+    sheet_owed,
+    stray_sheets,
+    wanted,
+)
 from pipeline.core.resolved import Task
 from pipeline.core.state import State
 from pipeline.core.status import status
@@ -76,7 +84,9 @@ class Runner:
         self._orders = Orders(root)
         self._touched: set[str] = set()
         self._painted = {
-            key for key, job in state.jobs.items() if len(job.takes) > 1 or sheet_owed(job)
+            key
+            for key, job in state.jobs.items()
+            if len(job.takes) > 1 or sheet_owed(job) or stray_sheets(job)
         }
         self._busy: dict[str, Task] = {}
         self._unrecorded: list[o.Report] = []
@@ -186,7 +196,11 @@ class Runner:
                     self._touched.add(file)
         jobs, ledger.jobs = sorted(ledger.jobs), set()
         for key in jobs:
-            ledger.fold(request(self.state, self.state.jobs[key]))
+            asked = request(self.state, self.state.jobs[key])
+            ledger.fold(asked)
+            if asked:
+                # It may have all its pictures already, and lack only their sheet.
+                self._painted.add(key)
             self._touched.add(self.state.jobs[key].file)
         self._commit()
         if self._touched:
@@ -280,9 +294,7 @@ class Runner:
             return
         painted, self._painted = sorted(self._painted), set()
         for key in painted:
-            shelf.tidy(self._root, self.state.jobs[key], self._record)
-            shelf.tidy_sheets(self._root, self.state.jobs[key], self._record)
-            shelf.sweep(self._root, self.state.jobs[key])
+            shelf.tidy(self._root, self.state, key, self._record)
             self._sheets.want(self.state, key)
         self._sheets.place(self.state, self._record)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline import pictures
 from pipeline.core import events as e
+from pipeline.core.decide import sheet_shelved
 from pipeline.core.pending import sheet_owed, sheet_task
 from pipeline.core.state import JobState, State, Take
 
@@ -71,16 +72,10 @@ class Sheets:
 def _placed(root: Path, job: JobState, take: Take, data: bytes) -> list[e.Event]:
     task = sheet_task(job, take)
     placed = pictures.place(root, task, data)
-    events: list[e.Event] = []
-    if placed.shelved and task.shelf is not None:
-        older = next(
-            one for one in job.takes if one.sheet is not None and one.sheet.file == task.file
-        )
-        events.append(e.SheetShelved(job=job.key, take=older.number, file=task.shelf))
     composed = e.SheetComposed(
         job=job.key, take=take.number, file=placed.file, sha256=placed.sha256
     )
-    return [*events, composed]
+    return [*sheet_shelved(job, task, shelved=placed.shelved), composed]
 
 
 def _titles(state: State, job: JobState, take: Take) -> tuple[str, str]:

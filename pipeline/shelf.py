@@ -4,6 +4,7 @@ Owns the order of disk and journal on that way: a picture stands where it goes t
 says so, and leaves its old place after. Never draws, and never decides what belongs where.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,18 +12,39 @@ from pipeline import pictures
 from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.commands import Restore
+from pipeline.core.decide import sheet_shelved
 from pipeline.core.keys import on_shelf, shelf_file
-from pipeline.core.obey import restorable, restored
-from pipeline.core.pending import leftovers, stray_sheets, strays, task_of
+from pipeline.core.obey import put_back, restorable, restored
+from pipeline.core.pending import (
+    absent,
+    leftovers,
+    sheet_owed,
+    sheet_task,
+    stray_sheets,
+    strays,
+    task_of,
+)
 from pipeline.core.state import Image, JobState, State, Take
 from pipeline.core.targets import Refusal
+
+log = logging.getLogger(__name__)
 
 Record = Callable[[list[e.Event]], None]
 """Folds events and makes them durable."""
 
 
-def tidy(root: Path, job: JobState, record: Record) -> None:
-    """Put the pictures on the shelf that the job's current take no longer has."""
+def tidy(root: Path, state: State, key: str, record: Record) -> None:
+    """Let stand beside a manifest what its current take has, and that alone; what else the program
+    drew goes to the shelf."""
+    _shelve(root, state.jobs[key], record)
+    _shelve_sheets(root, state.jobs[key], record)
+    for image in absent(state.jobs[key]):
+        _return(root, state.jobs[key], image, record)
+    _return_sheet(root, state.jobs[key], record)
+    _sweep(root, state.jobs[key])
+
+
+def _shelve(root: Path, job: JobState, record: Record) -> None:
     for take, image in strays(job):
         shelf = shelf_file(job.key, take.number, image.index)
         if pictures.shelve(root, image.file, image.sha256, shelf):
@@ -30,8 +52,7 @@ def tidy(root: Path, job: JobState, record: Record) -> None:
             pictures.remove(root, image.file, image.sha256)
 
 
-def tidy_sheets(root: Path, job: JobState, record: Record) -> None:
-    """Put the sheets on the shelf that the job no longer asks for."""
+def _shelve_sheets(root: Path, job: JobState, record: Record) -> None:
     for take, sheet in stray_sheets(job):
         shelf = shelf_file(job.key, take.number, 0)
         if pictures.shelve(root, sheet.file, sheet.sha256, shelf):
@@ -39,10 +60,39 @@ def tidy_sheets(root: Path, job: JobState, record: Record) -> None:
             pictures.remove(root, sheet.file, sheet.sha256)
 
 
-def sweep(root: Path, job: JobState) -> None:
-    """Take away what still stands in its old place because the program died before it was gone."""
-    for file, sha256 in leftovers(job):
-        pictures.remove(root, file, sha256)
+def _return(root: Path, job: JobState, image: Image, record: Record) -> None:
+    take = job.takes[-1]
+    try:
+        one = _put_back(root, job, take, image)
+    except (pictures.PictureError, OSError) as error:
+        log.warning("%s cannot be put back: %s", image.file, error)
+        return
+    record(put_back(job, take.number, one))
+    pictures.remove(root, image.file, image.sha256)
+
+
+def _return_sheet(root: Path, job: JobState, record: Record) -> None:
+    take = sheet_owed(job)
+    if take is None or take.sheet is None:
+        return
+    task = sheet_task(job, take)
+    try:
+        placed = pictures.reuse(root, take.sheet.file, take.sheet.sha256, task)
+    except (pictures.PictureError, OSError) as error:
+        log.info("the sheet of %s is composed again: %s", job.key, error)
+        return
+    back = e.SheetRestored(job=job.key, take=take.number, file=placed.file)
+    record([*sheet_shelved(job, task, shelved=placed.shelved), back])
+    pictures.remove(root, take.sheet.file, take.sheet.sha256)
+
+
+def _sweep(root: Path, job: JobState) -> None:
+    """Take away what still stands in its old place because the program died before it was gone.
+
+    Only what is on the shelf as well: a person may have moved the picture itself."""
+    for file, kept in leftovers(job):
+        if pictures.stands(root, kept.file, kept.sha256):
+            pictures.remove(root, file, kept.sha256)
 
 
 def restore(root: Path, state: State, look: o.Commanded, record: Record) -> set[str]:

@@ -121,6 +121,7 @@ _OfJob = (
     | e.ImageRestored
     | e.SheetComposed
     | e.SheetShelved
+    | e.SheetRestored
     | e.ImageDiscarded
     | e.RenderFailed
     | e.RenderLessened
@@ -156,6 +157,8 @@ def _of_job(event: _OfJob) -> Told:
             return _told("composed", event.file, f"take {event.take}", tone="good")
         case e.SheetShelved():
             return _told("kept", event.file, f"take {event.take} of {event.job}", tone="quiet")
+        case e.SheetRestored():
+            return _told("back", event.file, f"take {event.take} of {event.job}", tone="quiet")
         case e.ImageShelved():
             return _told("kept", event.file, f"take {event.take} of {event.job}", tone="quiet")
         case e.ImageRestored():

@@ -34,14 +34,15 @@ class FakePool:
     """Draws coloured squares at once, and puts them in place as the real workers do.
 
     What is submitted is drawn by the next `poll`, unless `patient`: then it stays in work until
-    `finish`. `fail` and `lose` script what else may happen. `clock` is what `Began` says.
+    `finish`. Where it is `late`, what is to be stopped is past its last step. `fail` and `lose`
+    script what else may happen. `clock` is what `Began` says.
     """
 
     def __init__(
         self, root: Path, *, workers: int = 3, wake: Callable[[], None] = lambda: None
     ) -> None:
         self.root = root
-        self.patient = False
+        self.patient = self.late = False
         self.clock = 0.0
         self.submitted: list[Task] = []
         """All tasks there have been, in order."""
@@ -94,6 +95,9 @@ class FakePool:
         self._wake()
 
     def cancel(self, task: str) -> None:
+        if self.late:
+            self.finish(task)
+            return
         for name, current in list(self._tasks.items()):
             if current.id == task:
                 self._rest(name)

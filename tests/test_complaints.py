@@ -31,3 +31,22 @@ def test_an_unknown_project_is_said_beside_the_character_until_it_arrives(
     assert "hint: make it: anime new project 'Neon Tokyo'" in text
     run.drop("tokyo/project.yaml", "kind: project\nname: Neon Tokyo\n")
     run.until(lambda: not report.exists())
+
+
+def test_styles_and_wildcards_have_error_files_that_are_neither(start: Callable[..., Run]) -> None:
+    run = start()
+    run.drop("wildcards/sky.txt", "# nothing\n")
+    run.drop("styles.csv", "name,prompt,negative_prompt\nnoir,a,\nnoir,b,\n")
+    run.drop("styles.json", "[")
+    reports = [
+        run.root / name
+        for name in ("wildcards/sky.txt.error.txt", "styles.csv.error.txt", "styles.json.error.txt")
+    ]
+    run.until(lambda: all(report.exists() for report in reports))
+    run.drop("rain.yaml")
+    run.until(lambda: run.status("rain") == "done")
+    assert run.state.wildcards == {}
+    assert set(run.state.rejected) == {"wildcards/sky.txt", "styles.csv", "styles.json"}
+    run.drop("styles.csv", "name,prompt,negative_prompt\nnoir,film noir,\n")
+    run.until(lambda: not reports[1].exists())
+    assert reports[2].exists()

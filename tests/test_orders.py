@@ -108,3 +108,28 @@ def test_an_inbox_that_never_ran_is_not_made_to_look_as_if(tmp_path: Path) -> No
         send(tmp_path, Pause(), at=1)
     assert os.listdir(tmp_path) == []
     assert Orders(tmp_path).look() == []
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a" * 200 + "1", "a" * 200 + "2"),
+        ("é", "\\xe9", "e\u0301"),
+        ("\udce9", "\\udce9"),
+    ],
+)
+def test_commands_of_much_the_same_name_are_answered_each(
+    inbox: Path, names: tuple[str, ...]
+) -> None:
+    """Names that are long, or not ASCII, or not text at all, are told apart."""
+    folder = inbox / ".pipeline/commands"
+    folder.mkdir()
+    for name in names:
+        (folder / f"{name}.json").write_text('{"command":"pause"}')
+    orders = Orders(inbox)
+    looks = orders.look()
+    assert len({look.command for look in looks}) == len(names)
+    assert all(look.command.isascii() and len(look.command) <= 200 for look in looks)
+    for look in looks:
+        orders.done(look)
+    assert os.listdir(folder) == []

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from pipeline.core import events as e
+from pipeline.core.commands import Restore
 from pipeline.core.state import Take
+from pipeline.orders import send
 from pipeline.pictures import sha256_of
 from tests.running import Run, fold
 
@@ -103,3 +105,78 @@ def test_a_sheet_that_somebody_retouched_is_not_overwritten(start: Callable[[], 
     assert second is not None
     assert second.file == "faces.sheet-2.png"
     assert (run.root / "faces.sheet.png").read_bytes() == b"mine now"
+
+
+def restore(run: Run, take: int) -> Take:
+    name = send(run.root, Restore(job="faces", take=take), at=take)
+    run.until(lambda: name in run.state.answered)
+    return drawn(run)
+
+
+def two_takes(run: Run) -> tuple[str, str]:
+    """Two takes with a sheet each; the bytes of both sheets, as sha256."""
+    run.drop("akira.yaml", AKIRA)
+    run.drop("faces.yaml", SHEET)
+    first = drawn(run).sheet
+    run.drop("faces.yaml", SHEET + "prompt: roof\n")
+    run.until(lambda: len(run.state.jobs["faces"].takes) == 2)
+    second = drawn(run).sheet
+    assert first is not None
+    assert second is not None
+    return first.sha256, second.sha256
+
+
+def test_a_restored_take_has_its_sheet_back(start: Callable[[], Run]) -> None:
+    run = start()
+    first, second = two_takes(run)
+    restore(run, 1)
+    run.until(lambda: sha256_of(run.root / "faces.sheet.png") == first)
+    assert sha256_of(run.root / ".pipeline/takes/faces.take2.sheet.png") == second
+    restore(run, 2)
+    run.until(lambda: sha256_of(run.root / "faces.sheet.png") == second)
+    assert sha256_of(run.root / ".pipeline/takes/faces.take1.sheet.png") == first
+    assert not (run.root / ".pipeline/takes/faces.take2.sheet.png").exists()
+    composed = [event for event in run.watcher.events if isinstance(event, e.SheetComposed)]
+    assert len(composed) == 2
+    assert fold(run.root).jobs == run.state.jobs
+
+
+def test_a_restored_take_whose_sheet_is_gone_has_a_new_one(start: Callable[[], Run]) -> None:
+    run = start()
+    first, _ = two_takes(run)
+    (run.root / ".pipeline/takes/faces.take1.sheet.png").unlink()
+    restore(run, 1)
+    run.until((run.root / "faces.sheet.png").exists)
+    assert sha256_of(run.root / "faces.sheet.png") == first
+
+
+def test_a_sheet_asked_for_of_pictures_that_are_there_is_composed(start: Callable[[], Run]) -> None:
+    """And put away, once nobody asks for it, though the pictures stay as they are."""
+    matrix = SHEET.replace("sheet: expressions", "matrix: {expression: [glad, cross]}")
+    run = start()
+    run.drop("akira.yaml", AKIRA)
+    run.drop("faces.yaml", matrix)
+    run.until(lambda: run.status("faces") == "done")
+    run.drop("faces.yaml", SHEET)
+    first = drawn(run).sheet
+    assert first is not None
+    assert len(run.pool.submitted) == 2
+    run.drop("faces.yaml", matrix)
+    run.until(lambda: not (run.root / "faces.sheet.png").exists())
+    run.drop("faces.yaml", SHEET)
+    run.until((run.root / "faces.sheet.png").exists)
+    assert sha256_of(run.root / "faces.sheet.png") == first.sha256
+    assert len(run.pool.submitted) == 2
+
+
+def test_a_sheet_that_a_crash_left_beside_is_swept(start: Callable[[], Run]) -> None:
+    run = start()
+    two_takes(run)
+    run.drop("faces.yaml", SHEET.replace("sheet: expressions", "prompt: roof"))
+    run.until(lambda: not (run.root / "faces.sheet.png").exists())
+    run.close()
+    shelf = run.root / ".pipeline/takes/faces.take2.sheet.png"
+    (run.root / "faces.sheet.png").write_bytes(shelf.read_bytes())
+    again = start()
+    again.until(lambda: not (again.root / "faces.sheet.png").exists())
+    assert shelf.exists()

@@ -223,6 +223,22 @@ def test_a_restored_take_stands_beside_its_manifest_and_the_newer_on_the_shelf(
     assert len(run.pool.submitted) == 5
 
 
+def test_a_picture_that_somebody_moved_back_from_the_shelf_stays(
+    start: Callable[..., Run],
+) -> None:
+    """It is the only one there is; one that is on the shelf as well was left by a crash."""
+    run = two_takes(start, "count: 3\nseed: 3\n", "count: 1\nseed: 3\n")
+    moved, kept = (f".pipeline/takes/rain.take1.0{number}.png" for number in (2, 3))
+    run.until((run.root / kept).exists)
+    run.close()
+    (run.root / moved).rename(run.root / "rain.02.png")
+    (run.root / "rain.03.png").write_bytes((run.root / kept).read_bytes())
+    before = beside(run)
+    again = start()
+    again.until(lambda: not (again.root / "rain.03.png").exists())
+    assert beside(again) == {name: before[name] for name in ("rain.01.png", "rain.02.png")}
+
+
 def test_a_restored_take_counts_until_the_job_is_edited(start: Callable[..., Run]) -> None:
     """Neither a restart nor `render --stale` draws it again; an edit makes take 3."""
     run = two_takes(start)
@@ -316,6 +332,27 @@ def test_a_stop_in_mid_take_then_restored_owes_nothing(start: Callable[..., Run]
     run.until(lambda: len(run.pool.free()) == 3)
     assert run.status("rain") == "done"
     assert_true_to_the_disk(run)
+
+
+def test_a_picture_that_is_finished_after_a_restore_goes_to_the_shelf(
+    start: Callable[..., Run],
+) -> None:
+    """Its worker was past the last step, and put it in the place of the restored one."""
+    run = start()
+    run.drop("rain.yaml")
+    run.until(drawn(run, "rain"))
+    older = beside(run)
+    run.pool.patient = run.pool.late = True
+    run.drop("rain.yaml", JOB + "steps: 20\n")
+    run.until(lambda: run.status("rain") == "rendering")
+    command(run, Restore(job="rain", take=1))
+    run.until(lambda: len(run.pool.free()) == 3)
+    run.runner.step(time.monotonic())
+    assert beside(run) == older
+    assert_true_to_the_disk(run)
+    second, first = run.state.jobs["rain"].takes
+    assert (first.number, first.images[1].file) == (1, "rain.01.png")
+    assert second.images[1].file == ".pipeline/takes/rain.take2.01.png"
 
 
 def test_git_mv_and_a_checkout_there_and_back_cost_no_render(start: Callable[..., Run]) -> None:

@@ -23,7 +23,7 @@ from pipeline import disk
 from pipeline.commands.scaffold import CannotWrite, DiskRefuses
 from pipeline.core.evolve import evolve
 from pipeline.core.keys import picture_file, shelf_file
-from pipeline.core.state import Image, JobState, State, Take
+from pipeline.core.state import Drawn, JobState, State, Take
 from pipeline.history import PRIVATE, event_of, journal_path
 from pipeline.journal import JOURNAL_NAME, replay
 from pipeline.journal.files import REAL
@@ -135,12 +135,12 @@ class _Packing:
         return state
 
     def pictures(self, job: JobState) -> None:
-        """Pack every picture of a job under the name that the journal has for it."""
+        """Pack every picture of a job, and every sheet, under the name the journal has for it."""
         for take in job.takes:
-            for image in take.images.values():
-                if not image.discarded and image.file not in self.named:
-                    self.named.add(image.file)
-                    self._picture(job, take, image)
+            for index, drawn in _kept(take):
+                if drawn.file not in self.named:
+                    self.named.add(drawn.file)
+                    self._picture(job, take, index, drawn)
 
     def rest(self) -> None:
         """Pack all else: manifests, settings, commands that wait, and whatever a person put there.
@@ -151,13 +151,13 @@ class _Packing:
             if name not in self.named:
                 self._file(name)
 
-    def _picture(self, job: JobState, take: Take, image: Image) -> None:
-        beside = (other.images.get(image.index) for other in job.takes)
+    def _picture(self, job: JobState, take: Take, index: int, image: Drawn) -> None:
+        others = (drawn for other in job.takes for at, drawn in _kept(other) if at == index)
         places = dict.fromkeys((
             image.file,
-            shelf_file(job.key, take.number, image.index),
-            picture_file(job.key, image.index),
-            *(other.file for other in beside if other is not None),
+            shelf_file(job.key, take.number, index),
+            picture_file(job.key, index),
+            *(other.file for other in others),
         ))  # fmt: skip
         # The second round is for one that went to the shelf, or came back, during the first.
         for place in (*places, *places):
@@ -240,6 +240,15 @@ class _Packing:
             for path in sorted(folder.iterdir()):
                 if path.name.endswith(SUFFIX) and not path.name.startswith("."):
                     yield f"{PRIVATE}/{COMMANDS}/{path.name}"
+
+
+def _kept(take: Take) -> Iterator[tuple[int, Drawn]]:
+    """What there is of a take, by number; number 0 is its sheet."""
+    for image in take.images.values():
+        if not image.discarded:
+            yield image.index, Drawn(file=image.file, sha256=image.sha256)
+    if take.sheet is not None:
+        yield 0, take.sheet
 
 
 def _entry(name: str, about: os.stat_result, size: int) -> tarfile.TarInfo:

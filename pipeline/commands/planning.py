@@ -13,17 +13,22 @@ from msgspec import Struct
 from pipeline import __version__
 from pipeline.commands.checking import looks_of, shown
 from pipeline.core import events as e
-from pipeline.core.decide import request
+from pipeline.core import observed as o
+from pipeline.core.commands import Restore
+from pipeline.core.decide import decide, request
 from pipeline.core.declare import file_gone, file_seen
 from pipeline.core.evolve import evolve
+from pipeline.core.obey import restorable, restored
 from pipeline.core.plan import Plan, Planned, plan
 from pipeline.core.problem import Problem
 from pipeline.core.resolved import Model
 from pipeline.core.ripple import ripple
-from pipeline.core.state import Drawn, State
+from pipeline.core.state import State
+from pipeline.core.targets import Refusal
 from pipeline.history import PRIVATE, restore
 from pipeline.model import describe
-from pipeline.pictures import sha256_of
+from pipeline.orders import Orders
+from pipeline.pictures import stands
 from pipeline.settings import Settings
 from pipeline.telling import VERB_WIDTH, clean, counted, lines
 
@@ -50,7 +55,7 @@ def rehearse(settings: Settings) -> Rehearsed:
     root = settings.inbox
     state = rehearsed(root, describe(settings.model, root / PRIVATE / "cache/model-hashes.json"),
                       workers=settings.workers)  # fmt: skip
-    found = plan(state, lambda drawn: _is_there(root, drawn))
+    found = plan(state, lambda drawn: stands(root, drawn.file, drawn.sha256))
     problems = [shown(each, root, Path.cwd()) for of in state.rejected.values() for each in of]
     return Rehearsed(inbox=str(root), plan=found, problems=tuple(problems))
 
@@ -74,7 +79,33 @@ def rehearsed(root: Path, model: Model, *, workers: int) -> State:
             break
     for key in sorted(reached):
         _fold(state, request(state, state.jobs[key]))
+    _obey(root, state)
     return state
+
+
+def _obey(root: Path, state: State) -> None:
+    """Obey the commands that wait, as a run does before it hands anything out."""
+    for look in Orders(root).look():
+        reached = _fold(state, decide(state, look))
+        if isinstance(look, o.Commanded) and look.command not in state.answered:
+            reached |= _fold(state, _restored(root, state, look))
+        for key in sorted(reached):
+            _fold(state, request(state, state.jobs[key]))
+
+
+def _restored(root: Path, state: State, look: o.Commanded) -> list[e.Event]:
+    """What follows where the pictures of a take that is to be restored are as they were drawn."""
+    if not isinstance(look.said, Restore):
+        return []
+    found = restorable(state, look.said.job, look.said.take)
+    if isinstance(found, Refusal):
+        return []
+    job, take = found
+    if not all(stands(root, image.file, image.sha256) for image in take.images.values()):
+        return []
+    return restored(
+        state, o.Restored(command=look.command, job=job.key, take=take.number, placed=())
+    )
 
 
 def _fold(state: State, events: Iterable[e.Event]) -> set[str]:
@@ -84,13 +115,6 @@ def _fold(state: State, events: Iterable[e.Event]) -> set[str]:
         evolve(state, state.seq + 1, "", event)
         reached |= ripple(state, event).jobs
     return reached
-
-
-def _is_there(root: Path, drawn: Drawn) -> bool:
-    try:
-        return sha256_of(root / drawn.file) == drawn.sha256
-    except OSError:
-        return False
 
 
 def exit_code(found: Rehearsed) -> int:

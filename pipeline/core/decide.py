@@ -3,7 +3,7 @@
 Pure: reads the state, never changes it; the runner makes the events durable and folds them.
 """
 
-from typing import assert_never
+from typing import Literal, assert_never
 
 from pipeline.core import events as e
 from pipeline.core import observed as o
@@ -62,23 +62,29 @@ def request(state: State, job: JobState) -> list[e.Event]:
     outcome = resolve(state, job)
     last = job.takes[-1] if job.takes else None
     if isinstance(outcome, Waiting):
-        if last is None or last.begun:
+        # What somebody asked for is asked for still, and held back until it can be drawn.
+        if last is None or last.begun or last.reason == "asked":
             return []
         return [e.RenderWithdrawn(job=job.key, take=last.number)]
     same = last is not None and last.shows == outcome.shows
     edited = last is None or spec_that_draws(last.spec) != spec_that_draws(job.spec)
     # The rest of a take cannot be drawn with another model than its begin.
     outlived = last is not None and bool(last.owed) and last.model != state.model_sha256
-    forced = last is not None and job.spec.force and not last.anew
+    forced = last is not None and job.spec.force and not last.anew and not last.restored
     asked = edited or outlived or forced
     if last is not None and not asked and (same or (last.begun and _stays(state, job, last))):
         return []
     again = last is not None and (same or not last.begun) and not (forced and last.begun)
+    reason: Literal["submitted", "edited", "changed", "asked"] = (
+        "submitted" if last is None else "edited" if edited or forced else "changed"
+    )
+    if last is not None and again and not last.begun and last.reason == "asked":
+        reason = "asked"
     return [
         e.RenderRequested(
             job=job.key,
             take=last.number if last is not None and again else job.next_take,
-            reason="submitted" if last is None else "edited" if edited or forced else "changed",
+            reason=reason,
             cells=outcome.cells,
             inputs=outcome.inputs,
             anew=job.spec.force or (last is not None and again and last.anew),
@@ -153,6 +159,16 @@ def _shelved(state: State, task: Task, shelved: bool) -> list[e.Event]:
         return []
     take, image = held
     return [e.ImageShelved(job=task.job, take=take.number, index=image.index, file=task.shelf)]
+
+
+def sheet_shelved(job: JobState, task: Task, *, shelved: bool) -> list[e.Event]:
+    """The event of the older sheet, if one stood where the task's now stands."""
+    found: list[e.Event] = [
+        e.SheetShelved(job=job.key, take=older.number, file=task.shelf)
+        for older in job.takes
+        if shelved and task.shelf and older.sheet is not None and older.sheet.file == task.file
+    ]
+    return found[:1]
 
 
 def _lost(state: State, seen: o.Lost) -> list[e.Event]:

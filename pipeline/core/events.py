@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.problem import Problem
-from pipeline.core.resolved import Cell, Made, Model
+from pipeline.core.resolved import Cell, Made, Meant, Model
 from pipeline.core.styles import Style
 from pipeline.core.upcast import upcast
 
@@ -180,10 +180,12 @@ class ImageRestored(Fact, frozen=True, kw_only=True, tag="image_restored"):
 
 class TakeRestored(Fact, frozen=True, kw_only=True, tag="take_restored"):
     """All pictures of an older take stand beside the manifest; it is the current one until the job
-    is edited, or drawn again because somebody asks for that."""
+    is edited, or drawn again because somebody asks for that. `meant` is what the job came to in
+    that moment, None where it waited for something: by that one sees what has changed since."""
 
     job: str
     take: int
+    meant: Meant | None = None
 
 
 class SheetComposed(Fact, frozen=True, kw_only=True, tag="sheet_composed"):
@@ -197,6 +199,14 @@ class SheetComposed(Fact, frozen=True, kw_only=True, tag="sheet_composed"):
 
 class SheetShelved(Fact, frozen=True, kw_only=True, tag="sheet_shelved"):
     """The sheet of an older take now stands at `file`."""
+
+    job: str
+    take: int
+    file: str
+
+
+class SheetRestored(Fact, frozen=True, kw_only=True, tag="sheet_restored"):
+    """The sheet of a take that is the current one again stands beside the manifest, at `file`."""
 
     job: str
     take: int
@@ -319,6 +329,7 @@ Event = (
     | TakeRestored
     | SheetComposed
     | SheetShelved
+    | SheetRestored
     | ImageDiscarded
     | RenderFailed
     | RenderLessened

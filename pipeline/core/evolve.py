@@ -56,6 +56,7 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             | e.TakeRestored()
             | e.SheetComposed()
             | e.SheetShelved()
+            | e.SheetRestored()
             | e.ImageDiscarded()
             | e.RenderFailed()
             | e.RenderLessened()

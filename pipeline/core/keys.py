@@ -79,6 +79,8 @@ def on_shelf(file: str) -> bool:
 _STYLES, _WILDCARDS = "styles", "wildcards"
 STYLE_SUFFIXES = (".csv", ".json")
 WILDCARD_SUFFIX = ".txt"
+REPORT_SUFFIX = ".error.txt"
+"""How the names end of files that say what is wrong with another."""
 
 
 def is_styles_file(file: str) -> bool:
@@ -89,10 +91,11 @@ def is_styles_file(file: str) -> bool:
 
 
 def is_wildcard_file(file: str) -> bool:
-    """Whether a file holds the lines of a wildcard: `wildcards/name.txt`, or in a folder there."""
+    """Whether a file holds a wildcard's lines: `wildcards/name.txt`, or in a folder there; what
+    is wrong with one is told beside it, and that is none."""
     path = PurePosixPath(file)
-    told = path.name.endswith(".error.txt")
-    return _WILDCARDS in path.parent.parts and path.suffix == WILDCARD_SUFFIX and not told
+    named = path.suffix == WILDCARD_SUFFIX and not path.name.endswith(REPORT_SUFFIX)
+    return named and _WILDCARDS in path.parent.parts
 
 
 def scope_of(file: str) -> str:

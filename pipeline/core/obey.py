@@ -15,11 +15,13 @@ from pipeline.core import observed as o
 from pipeline.core.missing import Waiting
 from pipeline.core.pending import owner
 from pipeline.core.resolve import resolve
+from pipeline.core.resolved import Meant
 from pipeline.core.state import JobState, State, Take
 from pipeline.core.status import stale, status
 from pipeline.core.targets import Refusal, find, find_job
 
 _UNASKED = "as somebody asked"
+_RETRY = "is {}; anime retry makes it owed again"
 _OVER = {"done", "failed", "quarantined", "cancelled", "withdrawn"}
 
 
@@ -106,20 +108,27 @@ def restored(state: State, seen: o.Restored) -> list[e.Event]:
     job = state.jobs[seen.job]
     events: list[e.Event] = []
     for one in seen.placed:
-        held = owner(job, one.file)
-        if one.shelf is not None and held is not None:
-            events.append(
-                e.ImageShelved(
-                    job=job.key, take=held[0].number, index=held[1].index, file=one.shelf
-                )
-            )
-        events.append(e.ImageRestored(job=job.key, take=seen.take, index=one.index, file=one.file))
+        events += put_back(job, seen.take, one)
     if seen.error is not None:
         why = Refusal(message=seen.error, hint=seen.hint)
         return [*events, refuse(seen.command, why)]
     count = sum(take.number == seen.take and len(take.images) for take in job.takes)
     said = f"restored take {seen.take} of {job.key}{_pictures(count)}"
-    return [*events, e.TakeRestored(job=job.key, take=seen.take), _answer(seen.command, said)]
+    now = resolve(state, job)
+    meant = None if isinstance(now, Waiting) else Meant(shows=now.shows, inputs=now.inputs)
+    back = e.TakeRestored(job=job.key, take=seen.take, meant=meant)
+    return [*events, back, _answer(seen.command, said)]
+
+
+def put_back(job: JobState, take: int, one: o.Replaced) -> list[e.Event]:
+    """The events of a picture that stands beside the manifest again."""
+    held = owner(job, one.file) if one.shelf is not None else None
+    shelved = (
+        [e.ImageShelved(job=job.key, take=held[0].number, index=held[1].index, file=one.shelf)]
+        if held is not None and one.shelf is not None
+        else []
+    )
+    return [*shelved, e.ImageRestored(job=job.key, take=take, index=one.index, file=one.file)]
 
 
 def _all(
@@ -176,13 +185,15 @@ def _retry(state: State, job: JobState) -> _Made:
 def _refresh(state: State, job: JobState) -> _Made:
     if not stale(state, job):
         return _Made(idle="shows what its manifests say")
+    if job.cancelled or job.quarantined is not None:
+        return _Made(idle=_RETRY.format(status(state, job)))
     return _asked(state, job, anew=job.spec.force)
 
 
 def _redraw(state: State, job: JobState) -> _Made:
     word = status(state, job)
     if job.cancelled or job.quarantined is not None:
-        return _Made(idle=f"is {word}; anime retry makes it owed again")
+        return _Made(idle=_RETRY.format(word))
     if word in ("queued", "rendering", "held"):
         return _Made(idle=f"is {word}: it is to be drawn anyway")
     return _asked(state, job, anew=True)

@@ -1,6 +1,8 @@
 """What is owed: dispatch is derived from the state, there is no second queue to keep true."""
 
 from pipeline.core.keys import on_shelf, picture_file, shelf_file
+from pipeline.core.missing import Waiting
+from pipeline.core.resolve import resolve
 from pipeline.core.resolved import Task
 from pipeline.core.state import Drawn, Image, JobState, State, Take, spec_that_draws
 
@@ -9,7 +11,7 @@ def queue(state: State) -> list[JobState]:
     """The jobs with pictures owed that may be drawn, first to be drawn first; a paused queue
     keeps its order."""
     jobs = (state.jobs[key] for key in state.owed)
-    able = (job for job in jobs if may_draw(job) and _is_current(state, job))
+    able = (job for job in jobs if may_draw(job) and is_current(state, job))
     return sorted(able, key=lambda job: job.rank)
 
 
@@ -35,6 +37,8 @@ def pending(state: State, busy: set[str], most: int) -> list[Task]:
         return tasks
     for job in queue(state):
         take = job.takes[-1]
+        if held_back(state, job):
+            continue
         for index in take.owed:
             task = task_of(job, take, index)
             if busy.isdisjoint(claims(task)):
@@ -50,7 +54,8 @@ def wanted(state: State, task: Task) -> bool:
     if job is None or job.withdrawn or job.cancelled or job.quarantined or not job.takes:
         return False
     last = job.takes[-1]
-    return last.number == task.take and _is_current(state, job) and asks_for(last, task)
+    asked = last.number == task.take and is_current(state, job) and asks_for(last, task)
+    return asked and not held_back(state, job)
 
 
 def asks_for(take: Take, task: Task) -> bool:
@@ -58,13 +63,20 @@ def asks_for(take: Take, task: Task) -> bool:
     return task.index in take.owed and take.shows[task.index - 1] == (task.digest, task.seed)
 
 
-def _is_current(state: State, job: JobState) -> bool:
+def is_current(state: State, job: JobState) -> bool:
     """Whether the newest take is what the manifest says now, with the model that there is now; an
     edit that waits for something makes no take, and stops the one before."""
     last = job.takes[-1]
     return (
         spec_that_draws(last.spec) == spec_that_draws(job.spec) and last.model == state.model_sha256
     )
+
+
+def held_back(state: State, job: JobState) -> bool:
+    """Whether the newest take was asked for by somebody, has not begun, and cannot be drawn until
+    what the job waits for is there."""
+    last = job.takes[-1]
+    return not last.begun and last.reason == "asked" and isinstance(resolve(state, job), Waiting)
 
 
 def owner(job: JobState, file: str) -> tuple[Take, Image] | None:
@@ -104,26 +116,39 @@ def strays(job: JobState) -> list[tuple[Take, Image]]:
     ]
 
 
+def absent(job: JobState) -> tuple[Image, ...]:
+    """Pictures of a restored take that are on the shelf all the same: a worker that was past its
+    last step has put one of the take before in their place. They belong beside the manifest."""
+    if job.withdrawn or not job.takes or not job.takes[-1].restored:
+        return ()
+    images = job.takes[-1].images.values()
+    return tuple(image for image in images if on_shelf(image.file) and not image.discarded)
+
+
 def sheet_owed(job: JobState) -> Take | None:
-    """The take whose pictures are all there and whose sheet is not, if the job asks for one."""
+    """The take whose pictures are all there and whose sheet is not, if the job asks for one; the
+    sheet of one that is the current one again is on the shelf."""
     if job.spec.sheet is None or job.withdrawn or not job.takes:
         return None
     last = job.takes[-1]
     whole = len(last.images) == len(last.cells) and spec_that_draws(last.spec) == (
         spec_that_draws(job.spec)
     )
-    return last if whole and last.sheet is None else None
+    there = last.sheet is not None and not on_shelf(last.sheet.file)
+    return last if whole and not there else None
 
 
 def stray_sheets(job: JobState) -> list[tuple[Take, Drawn]]:
-    """Sheets of older takes that stand beside the manifest of a job whose finished newest take has
-    none: they belong on the shelf."""
-    if not job.takes or job.takes[-1].owed or job.spec.sheet is not None:
+    """Sheets that stand beside a manifest that asks for none, or for that of another take, which is
+    the current one again: they belong on the shelf."""
+    last = job.takes[-1] if job.takes else None
+    if last is None or last.owed or (job.spec.sheet is not None and not last.restored):
         return []
+    asked = job.spec.sheet is not None or spec_that_draws(last.spec) != spec_that_draws(job.spec)
     return [
         (take, take.sheet)
-        for take in job.takes[:-1]
-        if take.sheet is not None and not on_shelf(take.sheet.file)
+        for take in job.takes
+        if take.sheet is not None and not on_shelf(take.sheet.file) and not (take is last and asked)
     ]
 
 
@@ -151,17 +176,23 @@ def sheet_task(job: JobState, take: Take) -> Task:
     )
 
 
-def leftovers(job: JobState) -> list[tuple[str, str]]:
-    """Where a picture that is on the shelf may still stand beside the manifest, with its sha256,
-    because the program died between the two."""
+def leftovers(job: JobState) -> list[tuple[str, Drawn]]:
+    """Where a picture that is on the shelf may still stand beside the manifest, because the program
+    died between the two; and the picture on the shelf."""
+    sheet = picture_file(job.key, 0)
+    sheets = [take.sheet for take in job.takes if take.sheet is not None]
     return [
-        (file, image.sha256)
+        (file, Drawn(file=image.file, sha256=image.sha256))
         for take in job.takes
         for image in take.images.values()
         if on_shelf(image.file)
         and not image.discarded
         and (file := picture_file(job.key, image.index))
         and owner(job, file) is None
+    ] + [
+        (sheet, each)
+        for each in sheets
+        if on_shelf(each.file) and all(other.file != sheet for other in sheets)
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from pipeline.core.pending import may_draw
+from pipeline.core.pending import held_back, is_current, may_draw
 from pipeline.core.state import Drawn, Image, JobState, State, Take
 from pipeline.core.status import outdated, status, waits_for
 
@@ -48,11 +48,11 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 def plan(state: State, is_there: Callable[[Drawn], bool]) -> Plan:
     """What a run would do now; `is_there` is whether a picture drawn before is as it was."""
-    planned, work = [], 0.0
+    planned, work, seen = [], 0.0, set[tuple[str, int]]()
     for job in sorted(state.jobs.values(), key=lambda job: job.rank):
         if job.withdrawn:
             continue
-        fresh, copied = _owed(state, job, is_there)
+        fresh, copied = _owed(state, job, is_there, seen)
         planned.append(_planned(state, job, len(fresh), copied))
         work += sum(fresh)
     pace = _pace(state)
@@ -62,7 +62,7 @@ def plan(state: State, is_there: Callable[[Drawn], bool]) -> Plan:
         jobs=tuple(planned),
         render=render,
         reuse=sum(each.reuse for each in planned),
-        seconds=None if seconds is None else seconds / max(state.workers, 1),
+        seconds=None if seconds is None else seconds / max(min(state.workers, render), 1),
         paused=state.paused,
     )
 
@@ -93,20 +93,23 @@ def _told(job: JobState, word: Word, why: tuple[str, ...]) -> Planned:
 
 
 def _owed(
-    state: State, job: JobState, is_there: Callable[[Drawn], bool]
+    state: State, job: JobState, is_there: Callable[[Drawn], bool], seen: set[tuple[str, int]]
 ) -> tuple[list[float], int]:
     """The work of each picture that is to be drawn, and how many only need to be copied.
 
-    Of two that would be the same the second is a copy of the first.
+    Of two that would be the same the second is a copy of the first, whose jobs ever they are,
+    unless it is to be drawn anew; `seen` has what is drawn by then.
     """
     if not job.takes or not may_draw(job):
         return [], 0
+    if not is_current(state, job) or held_back(state, job):
+        return [], 0
     take, fresh, copied = job.takes[-1], [], 0
-    seen: set[tuple[str, int]] = set()
     for index in take.owed:
         shown = take.shows[index - 1]
         drawn = None if take.anew else state.drawn.get(f"{shown[0]}:{shown[1]}")
-        if shown in seen or (drawn is not None and is_there(drawn)):
+        alike = shown in seen and not take.anew
+        if alike or (drawn is not None and is_there(drawn)):
             copied += 1
         else:
             seen.add(shown)

@@ -80,6 +80,13 @@ class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True):
     label: str = ""
 
 
+class Meant(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a job came to in a moment: digest and seed of each picture, and its inputs by name."""
+
+    shows: tuple[tuple[str, int], ...]
+    inputs: dict[str, str] = {}
+
+
 class Made(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Under which conditions a picture was drawn: what decides rounding, not content.
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.problem import Problem
-from pipeline.core.resolved import Cell, Made, Model
+from pipeline.core.resolved import Cell, Made, Meant, Model
 from pipeline.core.styles import Style
 
 
@@ -62,7 +62,8 @@ class Take(Struct, frozen=True, kw_only=True):
 
     `lean` has the numbers of the pictures that did not fit into memory and are to be drawn with
     less. `anew` is whether its pictures are drawn although the same were drawn before; `restored`
-    whether it was made the current one again, with the pictures that it has.
+    whether it was made the current one again, with the pictures that it has; `meant` is what the
+    job came to when that was done.
     """
 
     number: int
@@ -77,6 +78,7 @@ class Take(Struct, frozen=True, kw_only=True):
     lean: tuple[int, ...] = ()
     anew: bool = False
     restored: bool = False
+    meant: Meant | None = None
     sheet: Drawn | None = None
 
     @property

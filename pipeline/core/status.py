@@ -4,7 +4,9 @@ from typing import Literal
 
 from pipeline.core.inputs import changed
 from pipeline.core.missing import Waiting
+from pipeline.core.pending import is_current
 from pipeline.core.resolve import Compiled, resolve
+from pipeline.core.resolved import Meant
 from pipeline.core.state import JobState, State, spec_that_draws
 
 Status = Literal[
@@ -14,7 +16,11 @@ Status = Literal[
 
 
 def status(state: State, job: JobState) -> Status:
-    """How a job stands; the first of these that is true of it."""
+    """How a job stands; the first of these that is true of it.
+
+    A take that has begun is drawn to its end, also where something that it was compiled from is
+    gone.
+    """
     if job.withdrawn:
         return "withdrawn"
     if job.cancelled:
@@ -28,7 +34,8 @@ def status(state: State, job: JobState) -> Status:
         return "rendering"
     if last is not None and not last.owed:
         return "failed" if last.failed else "done"
-    if waits_for(state, job) is not None:
+    goes_on = last is not None and last.begun and is_current(state, job)
+    if not goes_on and waits_for(state, job) is not None:
         return "waiting"
     return "held" if job.on_hold else "queued"
 
@@ -45,12 +52,16 @@ def stale(state: State, job: JobState) -> bool:
 
 
 def outdated(state: State, job: JobState) -> tuple[str, ...]:
-    """Which inputs of a job's pictures have changed (`akira.appearance`); none unless stale."""
-    if job.withdrawn or not job.takes or not job.takes[-1].images or job.takes[-1].restored:
+    """Which inputs of a job's pictures have changed (`akira.appearance`); none unless stale.
+
+    Those of a take that was restored, since then: it never was what the manifests say.
+    """
+    if job.withdrawn or not job.takes or not job.takes[-1].images:
         return ()
     outcome, last = resolve(state, job), job.takes[-1]
-    if not isinstance(outcome, Compiled) or outcome.shows == last.shows:
+    before = last.meant if last.restored else Meant(shows=last.shows, inputs=last.inputs)
+    if before is None or not isinstance(outcome, Compiled) or outcome.shows == before.shows:
         return ()
-    if not last.inputs:
+    if not before.inputs and not last.restored:
         return ("(drawn by a version that did not record its inputs)",)
-    return changed(last.inputs, outcome.inputs) or ("how prompts are compiled",)
+    return changed(before.inputs, outcome.inputs) or ("how prompts are compiled",)

@@ -25,6 +25,7 @@ _Drawing: TypeAlias = (
     | e.TakeRestored
     | e.SheetComposed
     | e.SheetShelved
+    | e.SheetRestored
     | e.ImageDiscarded
     | e.RenderFailed
     | e.RenderLessened
@@ -61,12 +62,12 @@ def draw(state: State, at: str, event: _Drawing) -> None:
                     at=at, source=event.source,
                 ),
             )  # fmt: skip
-        case e.SheetComposed() | e.SheetShelved():
+        case e.SheetComposed() | e.SheetShelved() | e.SheetRestored():
             _sheet(state, event)
         case e.ImageShelved() | e.ImageRestored():
             _move(state, event)
-        case e.TakeRestored(job=key, take=number):
-            _restore(state, key, number)
+        case e.TakeRestored():
+            _restore(state, event)
         case e.ImageDiscarded():
             _discard(state, event)
         case e.RenderFailed(job=key, index=index, kind="disk_full"):
@@ -123,17 +124,17 @@ def _request(state: State, at: str, event: e.RenderRequested) -> None:
     if last.shows == take.shows:
         take = replace(
             last, spec=job.spec, cells=take.cells, inputs=take.inputs, failed={}, anew=event.anew,
-            restored=False,
+            restored=False, meant=None,
         )  # fmt: skip
     keep(state, replace(job, takes=(*job.takes[:-1], take)))
 
 
-def _sheet(state: State, event: e.SheetComposed | e.SheetShelved) -> None:
+def _sheet(state: State, event: e.SheetComposed | e.SheetShelved | e.SheetRestored) -> None:
     def change(take: Take) -> Take:
         match event:
             case e.SheetComposed(file=file, sha256=sha256):
                 return replace(take, sheet=Drawn(file=file, sha256=sha256))
-            case e.SheetShelved(file=file):
+            case e.SheetShelved(file=file) | e.SheetRestored(file=file):
                 return replace(take, sheet=take.sheet and replace(take.sheet, file=file))
 
     _in_take(state, event.job, event.take, change)
@@ -208,13 +209,13 @@ def _shown(take: Take, image: Image) -> str:
     return f"{take.cells[image.index - 1].digest}:{image.seed}"
 
 
-def _restore(state: State, key: str, number: int) -> None:
+def _restore(state: State, event: e.TakeRestored) -> None:
     """The take is the current one, and answers what the manifest says now; nothing stands against
     it, since nothing of it is to be drawn."""
-    job = state.jobs[key]
-    take = next(take for take in job.takes if take.number == number)
-    others = tuple(other for other in map(at_rest, job.takes) if other.number != number)
-    take = replace(take, spec=job.spec, started={}, failed={}, restored=True)
+    job = state.jobs[event.job]
+    take = next(take for take in job.takes if take.number == event.take)
+    others = tuple(other for other in map(at_rest, job.takes) if other.number != event.take)
+    take = replace(take, spec=job.spec, started={}, failed={}, restored=True, meant=event.meant)
     job = replace(job, takes=(*others, take), cancelled=False, quarantined=None)
     keep(state, job)
 

@@ -1,8 +1,8 @@
 """The error file beside a manifest: what is wrong with it or what it waits for, for a person who
 looks at the folder.
 
-Owns files named `<stem>.error.txt` that begin with its own first line, and touches no other.
-Never decides what is wrong.
+Owns files named `<stem>.error.txt`, or `styles.csv.error.txt`, that begin with its own first line,
+and touches no other. Never decides what is wrong.
 """
 
 import logging
@@ -10,6 +10,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from pipeline.core.keys import MANIFEST_SUFFIXES, REPORT_SUFFIX
 from pipeline.core.problem import Problem, render
 
 logger = logging.getLogger(__name__)
@@ -19,8 +20,14 @@ _OURS = "anime could not use "
 
 
 def report_file(file: str) -> str:
-    """Where the errors of a manifest are told: `general/broken.error.txt` for broken.yaml."""
-    return str(PurePosixPath(file).with_suffix("")) + ".error.txt"
+    """Where the errors of a manifest are told: `general/broken.error.txt` for broken.yaml.
+
+    `styles.csv`, `styles.json` and `styles.yaml` may stand side by side, so that all but YAML keeps
+    its suffix: `styles.csv.error.txt`.
+    """
+    path = PurePosixPath(file)
+    stem = path.with_suffix("") if path.suffix.lower() in MANIFEST_SUFFIXES else path
+    return f"{stem}{REPORT_SUFFIX}"
 
 
 def report_text(file: str, problems: Sequence[Problem], waits: Sequence[Problem] = ()) -> str:

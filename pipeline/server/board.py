@@ -12,6 +12,7 @@ from msgspec import Struct
 from pipeline import __version__
 from pipeline.core import events as e
 from pipeline.core.evolve import evolve
+from pipeline.core.keys import PROJECT_FILES
 from pipeline.core.pending import queue
 from pipeline.core.state import Image, State
 from pipeline.server.view import (
@@ -65,8 +66,15 @@ class Board:
                 | e.ProjectWithdrawn()
                 | e.CharacterDeclared()
                 | e.CharacterWithdrawn()
+                | e.StylesDeclared()
+                | e.StylesWithdrawn()
+                | e.WildcardDeclared()
+                | e.WildcardWithdrawn()
             ):
                 self._declared += 1
+            case e.ManifestRejected(file=file) | e.ManifestMended(file=file):
+                # The jobs under a project's file wait while that has errors.
+                self._declared += file.rpartition("/")[2] in PROJECT_FILES
             case e.ImageRendered() | e.ImageReused():
                 place = (event.job, event.take, event.index)
                 self._pictures[picture_id(*place)] = place

@@ -58,6 +58,34 @@ def whole(root: Path) -> int:
     return len(images)
 
 
+def test_sheets_are_in_it_those_on_the_shelf_too(start: Callable[..., Run], tmp_path: Path) -> None:
+    run = start()
+    run.drop("akira.yaml", "kind: character\nname: Akira\nexpressions: {glad: smile}\n")
+    for number in (1, 2):
+        run.drop(
+            "faces.yaml",
+            f"kind: job\ncharacters: [Akira]\nsheet: expressions\nseed: {number}\n",
+        )
+        run.until(
+            lambda number=number: (  # type: ignore[misc]
+                run.status("faces") == "done"
+                and [take.sheet is not None for take in run.state.jobs["faces"].takes]
+                == [True] * number
+            )
+        )
+    run.close()
+    file = tmp_path / "backup.tar.gz"
+    done = backup(run.root, file)
+    assert (done.missing, done.changed, done.unread) == ((), (), ())
+    again = unpacked(file, tmp_path / "again")
+    takes = restore(again).jobs["faces"].takes
+    sheets = [take.sheet for take in takes if take.sheet is not None]
+    assert [sheet.file for sheet in sheets] == [
+        ".pipeline/takes/faces.take1.sheet.png", "faces.sheet.png",
+    ]  # fmt: skip
+    assert all(sha256_of(again / sheet.file) == sheet.sha256 for sheet in sheets)
+
+
 def test_all_that_an_inbox_needs_is_in_it(start: Callable[..., Run], tmp_path: Path) -> None:
     run = drawn(start)
     root = run.root

@@ -124,7 +124,7 @@ def test_what_is_discarded_is_done_once_and_changes_nothing_else() -> None:
     assert made.state.finished == 3
     assert made.tasks() == []
     # Its place beside the manifest is nobody's, and what a person puts there stays.
-    assert all(sha256 != "01" * 32 for _, sha256 in leftovers(after))
+    assert all(kept.sha256 != "01" * 32 for _, kept in leftovers(after))
 
 
 @pytest.mark.parametrize("number", [1, 2])

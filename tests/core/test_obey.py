@@ -22,10 +22,12 @@ from pipeline.core.commands import (
     Retry,
 )
 from pipeline.core.evolve import evolve
+from pipeline.core.obey import restored
+from pipeline.core.pending import wanted
 from pipeline.core.state import State
-from pipeline.core.status import stale, status
+from pipeline.core.status import outdated, stale, status
 from tests.core.test_decide import AKIRA, JOB, PROJECT
-from tests.production import Production
+from tests.production import MODEL, Production
 
 RAIN = "kind: job\nprompt: rain\n"
 
@@ -188,6 +190,77 @@ def test_only_stale_jobs_are_drawn_again_where_that_is_asked() -> None:
     assert answer.answer == "queued neon/roof (2 pictures)"
     assert {task.take for task in production.tasks()} == {2}
     assert not stale(production.state, production.job("neon/roof"))
+
+
+def test_a_stale_job_that_is_cancelled_or_quarantined_stays_so() -> None:
+    """As with a redraw that is asked for by name: nothing would be drawn."""
+    production = neon()
+    for task in production.tasks():
+        if task.index == 1:
+            production.paint(task)
+    production.command(Cancel(target="neon/roof"))
+    production.drop("neon/akira.yaml", AKIRA.replace("silver", "blue"))
+    assert stale(production.state, production.job("neon/roof"))
+    answer = production.command(Render(target="neon/roof", stale=True))
+    assert answer.answer == (
+        "nothing to draw again: neon/roof is cancelled; anime retry makes it owed again"
+    )
+    production.command(Retry(target="neon/roof"))
+    production.record(e.JobQuarantined(job="neon/roof", reason="it kills"))
+    assert "is quarantined" in production.command(Render(target="neon/roof", stale=True)).answer
+    assert len(production.job("neon/roof").takes) == 1
+
+
+def test_what_was_asked_for_waits_for_its_bible_and_is_drawn_then() -> None:
+    production = neon()
+    for task in production.tasks():
+        production.paint(task)
+    production.command(Render(target="neon/roof"))
+    (_, task) = production.tasks()
+    production.remove("neon/akira.yaml")
+    assert production.tasks() == []
+    assert not wanted(production.state, task)
+    assert status(production.state, production.job("neon/roof")) == "waiting"
+    production.drop("neon/akira.yaml", AKIRA.replace("silver", "blue"))
+    production.remove("neon/akira.yaml")
+    production.drop("neon/akira.yaml", AKIRA)
+    take = production.job("neon/roof").takes[-1]
+    assert (take.number, take.reason, take.anew) == (2, "asked", True)
+    assert [task.take for task in production.tasks()] == [2, 2]
+
+
+def test_a_restored_take_is_stale_once_something_changes_after_it() -> None:
+    """What changed before is what somebody chose against; and it stays until it is asked for."""
+    production = neon()
+    for steps in (11, 12):
+        production.drop("neon/roof.yaml", JOB + f"steps: {steps}\n")
+        for task in production.tasks():
+            production.paint(task)
+    production.record(
+        *restored(production.state, o.Restored(command="x", job="neon/roof", take=1, placed=()))
+    )
+    assert not stale(production.state, production.job("neon/roof"))
+    production.drop("neon/akira.yaml", AKIRA.replace("silver", "blue"))
+    assert outdated(production.state, production.job("neon/roof")) == ("akira.appearance",)
+    assert production.tasks() == []
+    production.drop("neon/akira.yaml", AKIRA)
+    assert not stale(production.state, production.job("neon/roof"))
+    production.drop("neon/akira.yaml", AKIRA.replace("silver", "blue"))
+    answer = production.command(Render(target=None, stale=True))
+    assert answer.answer == "queued neon/roof (1 picture)"
+
+
+def test_force_does_not_undo_a_restore() -> None:
+    """Neither at once nor at the next start."""
+    production = Production()
+    for prompt in ("a", "b\nforce: true"):
+        production.drop("job.yaml", f"kind: job\nprompt: {prompt}\n")
+        production.paint(production.tasks()[0])
+    production.record(e.TakeRestored(job="job", take=1))
+    production.record(e.RunnerStarted(version="0", model=MODEL, workers=3, device="cpu", pid=1))
+    production.observe()
+    assert [take.number for take in production.job("job").takes] == [2, 1]
+    assert production.tasks() == []
 
 
 def test_a_project_may_have_what_is_stale_drawn_by_itself() -> None:

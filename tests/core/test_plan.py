@@ -109,3 +109,36 @@ def test_a_picture_that_is_there_is_asked_for_by_what_the_journal_says_of_it() -
     asked: list[Drawn] = []
     plan(made.state, lambda one: not asked.append(one))  # type: ignore[func-returns-value]
     assert {one.file for one in asked} == {"neon/roof.01.png", "neon/roof.02.png"}
+
+
+def test_of_two_alike_jobs_one_is_drawn_and_the_other_copied() -> None:
+    made = Production()
+    made.drop("a.yaml", "kind: job\nprompt: x\nseed: 5\n")
+    made.drop("b.yaml", "kind: job\nprompt: x\nseed: 5\n")
+    assert words(made) == {"a": ("render", 1, 0, ()), "b": ("reuse", 0, 1, ())}
+
+
+def test_what_is_to_be_drawn_anew_is_no_copy() -> None:
+    made = Production()
+    made.drop("job.yaml", "kind: job\nprompt: x\nforce: true\nseeds: [5, 5]\n")
+    assert words(made)["job"] == ("render", 2, 0, ())
+
+
+def test_a_take_that_has_begun_is_drawn_to_its_end_without_its_bible() -> None:
+    """As the runner does; the rest of the job waits only once it is edited."""
+    made = production()
+    made.paint(made.tasks()[0])
+    made.remove("neon/akira.yaml")
+    assert [task.index for task in made.tasks()] == [2]
+    assert words(made)["neon/roof"] == ("render", 1, 0, ())
+    made.drop("neon/roof.yaml", ROOF.replace("roof", "street"))
+    assert made.tasks() == []
+    assert words(made)["neon/roof"][:3] == ("waiting", 0, 0)
+
+
+def test_no_more_workers_draw_than_there_are_pictures() -> None:
+    made = drawn()
+    made.drop("neon/long.yaml", "kind: job\nprompt: x\nstyle: none\nsteps: 60\ncount: 2\n")
+    found = planned(made)
+    assert found.seconds is not None
+    assert abs(found.seconds - 4.0) < 1e-6

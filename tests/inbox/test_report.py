@@ -106,3 +106,11 @@ def test_a_folder_that_is_gone_is_no_error(tmp_path: Path) -> None:
 def test_names_of_reports() -> None:
     assert report_file("a/b.yaml") == "a/b.error.txt"
     assert report_file("b.v2.yml") == "b.v2.error.txt"
+
+
+def test_files_that_differ_in_their_suffix_have_reports_of_their_own() -> None:
+    names = ("styles.csv", "styles.json", "styles.yaml", "wildcards/sky.txt")
+    assert [report_file(name) for name in names] == [
+        "styles.csv.error.txt", "styles.json.error.txt", "styles.error.txt",
+        "wildcards/sky.txt.error.txt",
+    ]  # fmt: skip
