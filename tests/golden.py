@@ -72,6 +72,8 @@ def _draw(made: Production) -> None:
     made.paint(made.tasks()[0])
     made.record(
         e.SheetShelved(job=ROOFTOP, take=1, file=f".pipeline/takes/{ROOFTOP}.take1.sheet.png"),
+        e.SheetRestored(job=ROOFTOP, take=1, file=f"{ROOFTOP}.sheet.png"),
+        e.SheetShelved(job=ROOFTOP, take=1, file=f".pipeline/takes/{ROOFTOP}.take1.sheet.png"),
         e.ImageDiscarded(
             job=ROOFTOP, take=1, index=1, file=made.job(ROOFTOP).takes[0].images[1].file
         ),
@@ -126,6 +128,7 @@ def _go_wrong(made: Production) -> None:
     large = "neon-tokyo/large"
     made.drop(f"{large}.yaml", "kind: job\nprompt: z\n")
     made.record(
+        e.RenderLessened(job=large, take=1, index=1, error="no room"),
         e.RenderFailed(job=large, take=1, index=1, kind="out_of_memory", error="no room"),
     )
     made.command(c.Retry(target=large))
