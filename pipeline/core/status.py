@@ -5,7 +5,7 @@ from typing import Literal
 from pipeline.core.inputs import changed
 from pipeline.core.missing import Waiting
 from pipeline.core.pending import is_current
-from pipeline.core.resolve import Compiled, resolve
+from pipeline.core.resolve import resolve
 from pipeline.core.resolved import Meant
 from pipeline.core.state import JobState, State, spec_that_draws
 
@@ -60,7 +60,10 @@ def outdated(state: State, job: JobState) -> tuple[str, ...]:
         return ()
     outcome, last = resolve(state, job), job.takes[-1]
     before = last.meant if last.restored else Meant(shows=last.shows, inputs=last.inputs)
-    if before is None or not isinstance(outcome, Compiled) or outcome.shows == before.shows:
+    if isinstance(outcome, Waiting):
+        # What the pictures came from is no longer there.
+        return tuple(map(str, outcome.missing))
+    if before is None or outcome.shows == before.shows:
         return ()
     if not before.inputs and not last.restored:
         return ("(drawn by a version that did not record its inputs)",)

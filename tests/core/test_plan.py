@@ -142,3 +142,10 @@ def test_no_more_workers_draw_than_there_are_pictures() -> None:
     found = planned(made)
     assert found.seconds is not None
     assert abs(found.seconds - 4.0) < 1e-6
+
+
+def test_a_drawn_job_whose_character_has_gone_is_stale_and_says_so() -> None:
+    made = drawn()
+    made.remove("neon/akira.yaml")
+    word, _, _, why = words(made)["neon/roof"]
+    assert (word, why) == ("stale", ("there is no character 'Akira' yet",))
