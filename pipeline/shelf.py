@@ -73,7 +73,7 @@ def _return(root: Path, job: JobState, image: Image, record: Record) -> None:
 
 def _return_sheet(root: Path, job: JobState, record: Record) -> None:
     take = sheet_owed(job)
-    if take is None or take.sheet is None:
+    if take is None or take.sheet is None or take.sheet.discarded:
         return
     task = sheet_task(job, take)
     try:

@@ -23,7 +23,7 @@ from pipeline import disk
 from pipeline.commands.scaffold import CannotWrite, DiskRefuses
 from pipeline.core.evolve import evolve
 from pipeline.core.keys import picture_file, shelf_file
-from pipeline.core.state import Drawn, JobState, State, Take
+from pipeline.core.state import Image, JobState, State, Take
 from pipeline.history import PRIVATE, event_of, journal_path
 from pipeline.journal import JOURNAL_NAME, replay
 from pipeline.journal.files import REAL
@@ -137,10 +137,10 @@ class _Packing:
     def pictures(self, job: JobState) -> None:
         """Pack every picture of a job, and every sheet, under the name the journal has for it."""
         for take in job.takes:
-            for index, drawn in _kept(take):
-                if drawn.file not in self.named:
-                    self.named.add(drawn.file)
-                    self._picture(job, take, index, drawn)
+            for image in _kept(take):
+                if image.file not in self.named:
+                    self.named.add(image.file)
+                    self._picture(job, take, image)
 
     def rest(self) -> None:
         """Pack all else: manifests, settings, commands that wait, and whatever a person put there.
@@ -151,12 +151,12 @@ class _Packing:
             if name not in self.named:
                 self._file(name)
 
-    def _picture(self, job: JobState, take: Take, index: int, image: Drawn) -> None:
-        others = (drawn for other in job.takes for at, drawn in _kept(other) if at == index)
+    def _picture(self, job: JobState, take: Take, image: Image) -> None:
+        others = (one for take in job.takes for one in _kept(take) if one.index == image.index)
         places = dict.fromkeys((
             image.file,
-            shelf_file(job.key, take.number, index),
-            picture_file(job.key, index),
+            shelf_file(job.key, take.number, image.index),
+            picture_file(job.key, image.index),
             *(other.file for other in others),
         ))  # fmt: skip
         # The second round is for one that went to the shelf, or came back, during the first.
@@ -242,13 +242,9 @@ class _Packing:
                     yield f"{PRIVATE}/{COMMANDS}/{path.name}"
 
 
-def _kept(take: Take) -> Iterator[tuple[int, Drawn]]:
-    """What there is of a take, by number; number 0 is its sheet."""
-    for image in take.images.values():
-        if not image.discarded:
-            yield image.index, Drawn(file=image.file, sha256=image.sha256)
-    if take.sheet is not None:
-        yield 0, take.sheet
+def _kept(take: Take) -> Iterator[Image]:
+    """What there is of a take; number 0 is its sheet."""
+    return (image for image in take.pictures if not image.discarded)
 
 
 def _entry(name: str, about: os.stat_result, size: int) -> tarfile.TarInfo:

@@ -1,4 +1,5 @@
-"""Which pictures may go to make room: those of older takes on the shelf, and never the current one.
+"""Which pictures may go to make room: those of older takes on the shelf, and never the current one;
+sheets go as pictures do.
 
 Pure. A picture that several takes have goes only if each of them may go. What has been retouched
 shows on the disk alone, so that whoever discards looks there first.
@@ -13,7 +14,8 @@ from pipeline.core.state import Image, JobState, State, Take
 
 
 class Spare(Struct, frozen=True, kw_only=True):
-    """A picture that may go: `file` is relative to the inbox, `at` when it was drawn."""
+    """A picture that may go: `file` is relative to the inbox, `at` when it was drawn; number 0 is a
+    sheet."""
 
     job: str
     take: int
@@ -37,12 +39,12 @@ def spare(
         claimed = {
             image.file
             for take in job.takes
-            for image in take.images.values()
+            for image in take.pictures
             if not image.discarded and (take.number in kept or not _older(image, before))
         }
         said: set[str] = set()
         for take in job.takes:
-            for image in take.images.values():
+            for image in take.pictures:
                 if image.discarded or not on_shelf(image.file) or image.file in claimed | said:
                     continue
                 said.add(image.file)
@@ -53,14 +55,9 @@ def discarded(state: State, jobs: Iterable[str]) -> Iterator[Spare]:
     """The pictures of these jobs that were discarded before, whose files may still be there."""
     for key in jobs:
         job = state.jobs[key]
-        alive = {
-            image.file
-            for take in job.takes
-            for image in take.images.values()
-            if not image.discarded
-        }
+        alive = {image.file for take in job.takes for image in take.pictures if not image.discarded}
         for take in job.takes:
-            for image in take.images.values():
+            for image in take.pictures:
                 if image.discarded and on_shelf(image.file) and image.file not in alive:
                     yield _spare(job, take, image)
 

@@ -214,9 +214,10 @@ class SheetRestored(Fact, frozen=True, kw_only=True, tag="sheet_restored"):
 
 
 class ImageDiscarded(Fact, frozen=True, kw_only=True, tag="image_discarded"):
-    """A picture of an older take is no longer kept, and `file` is not counted on from now on. Said
-    before the file is taken away: one that a crash leaves behind is nobody's, and goes the next
-    time. Also said of one that has gone by itself, before a new take asks for another."""
+    """A picture of an older take (number 0: its sheet) is no longer kept, and `file` is not counted
+    on from now on. Said before the file is taken away: one that a crash leaves behind is nobody's,
+    and goes the next time. Also said of one that has gone by itself, before a new take asks for
+    another."""
 
     job: str
     take: int

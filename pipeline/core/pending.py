@@ -192,7 +192,9 @@ def leftovers(job: JobState) -> list[tuple[str, Drawn]]:
     ] + [
         (sheet, each)
         for each in sheets
-        if on_shelf(each.file) and all(other.file != sheet for other in sheets)
+        if on_shelf(each.file)
+        and not each.discarded
+        and all(other.file != sheet for other in sheets)
     ]
 
 

@@ -51,10 +51,11 @@ class Image(Struct, frozen=True, kw_only=True):
 
 
 class Drawn(Struct, frozen=True, kw_only=True):
-    """Where a picture stands, and what it is."""
+    """Where a picture stands, and what it is; `discarded` as of an image."""
 
     file: str
     sha256: str
+    discarded: bool = False
 
 
 class Take(Struct, frozen=True, kw_only=True):
@@ -93,6 +94,19 @@ class Take(Struct, frozen=True, kw_only=True):
             return ()
         numbers = range(1, len(self.cells) + 1)
         return tuple(n for n in numbers if n not in self.images and n not in self.failed)
+
+    @property
+    def pictures(self) -> tuple[Image, ...]:
+        """All there is of it: its images, and its sheet as number 0."""
+        images = tuple(self.images.values())
+        if self.sheet is None:
+            return images
+        sheet = Image(
+            index=0, seed=self.cells[0].seed, file=self.sheet.file, sha256=self.sheet.sha256,
+            at=max((image.at for image in images), default=self.at),
+            discarded=self.sheet.discarded,
+        )  # fmt: skip
+        return (*images, sheet)
 
     @property
     def model(self) -> str:

@@ -192,7 +192,10 @@ def _discard(state: State, event: e.ImageDiscarded) -> None:
             images[n] = replace(image, discarded=gone)
             if gone and not image.discarded:
                 lost[_shown(take, image)] = Drawn(file=image.file, sha256=image.sha256)
-        takes.append(replace(take, images=images))
+        sheet = take.sheet
+        if sheet is not None and sheet.file == event.file:
+            sheet = replace(sheet, discarded=True)
+        takes.append(replace(take, images=images, sheet=sheet))
     for shown, drawn in lost.items():
         if state.drawn.get(shown) == drawn:
             del state.drawn[shown]

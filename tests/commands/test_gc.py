@@ -71,6 +71,33 @@ def test_older_takes_go_and_the_current_one_stays(start: Callable[..., Run]) -> 
     assert [take.images[1].discarded for take in state.jobs["rain"].takes] == [True, True, False]
 
 
+def test_sheets_go_with_their_takes(
+    start: Callable[..., Run],
+) -> None:
+    run = start()
+    run.drop("akira.yaml", "kind: character\nname: Akira\nexpressions: {glad: smile}\n")
+    for number in (1, 2, 3):
+        run.drop(
+            "faces.yaml",
+            f"kind: job\ncharacters: [Akira]\nsheet: expressions\nseed: {number}\n",
+        )
+        run.until(
+            lambda number=number: (  # type: ignore[misc]
+                "faces" in run.state.jobs
+                and [take.sheet is not None for take in run.state.jobs["faces"].takes]
+                == [True] * number
+            )
+        )
+    run.close()
+    assert len(shelf(run.root)) == 4
+    gc(run.root, keep=2, yes=True)
+    assert shelf(run.root) == ["faces.take2.01.png", "faces.take2.sheet.png"]
+    assert gc(run.root, yes=True).going[-1].spare.index == 0
+    assert shelf(run.root) == []
+    assert (run.root / "faces.sheet.png").exists()
+    assert gc(run.root, yes=True).found == ()
+
+
 def test_a_run_goes_on_as_if_nothing_had_been(start: Callable[..., Run]) -> None:
     root = drawn(start)
     gc(root, yes=True)

@@ -58,6 +58,22 @@ def test_a_restored_take_is_the_current_one() -> None:
     assert takes_of(made, keep=2) == [2]
 
 
+def test_a_sheet_goes_with_its_take() -> None:
+    made = production()
+    sheet = shelf_file("rain", 1, 0)
+    made.record(e.SheetComposed(job="rain", take=1, file="rain.sheet.png", sha256="0a" * 32))
+    assert takes_of(made) == [1, 2]
+    made.record(e.SheetShelved(job="rain", take=1, file=sheet))
+    assert [(one.take, one.index) for one in spare(made.state, ["rain"])] == [
+        (1, 1), (1, 0), (2, 1),
+    ]  # fmt: skip
+    assert takes_of(made, keep=3) == []
+    made.record(e.ImageDiscarded(job="rain", take=1, index=0, file=sheet))
+    assert [(one.take, one.index) for one in spare(made.state, ["rain"])] == [(1, 1), (2, 1)]
+    assert [one.file for one in discarded(made.state, ["rain"])] == [sheet]
+    assert all(kept.file != sheet for _, kept in leftovers(made.job("rain")))
+
+
 def test_what_was_drawn_lately_stays() -> None:
     made = production()
     assert takes_of(made, before="") == []
