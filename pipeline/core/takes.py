@@ -182,12 +182,14 @@ def _move(state: State, event: e.ImageShelved | e.ImageRestored) -> None:
 def _discard(state: State, event: e.ImageDiscarded) -> None:
     """No take has the picture any more; another of its like, if the job has one, may be used."""
     job = state.jobs[event.job]
-    named = next(take for take in job.takes if take.number == event.take).images[event.index]
+    said = next(take for take in job.takes if take.number == event.take)
+    named = said.images[event.index] if event.index else said.sheet
+    meant = (event.file, named.sha256 if named is not None else "")
     takes, lost = [], dict[str, Drawn]()
     for take in job.takes:
         images = {}
         for n, image in take.images.items():
-            same = (image.file, image.sha256) == (event.file, named.sha256)
+            same = (image.file, image.sha256) == meant
             gone = image.discarded or same
             images[n] = replace(image, discarded=gone)
             if gone and not image.discarded:

@@ -46,8 +46,11 @@ def test_an_example_is_a_line_of_a_good_manifest(field: Field) -> None:
             each.example for each in FIELDS if (each.kind, each.path) == (field.kind, above)
         )
         many = isinstance(around, list)
-        one = (around[0] if many else around) | {below: field.example}
-        extra = written({above: [one] if many else one})
+        named = next(iter(around)) if field.holder == "Preset" else None
+        inner = around[0] if many else around[named] if named else around
+        one = inner | {below: field.example}
+        whole = [one, *around[1:]] if many else {named: one} if named else one
+        extra = written({above: whole})
     least = {key: value for key, value in LEAST[field.kind].items() if key != field.path}
     if field.path == "sheet":
         least["characters"] = ["akira"]
