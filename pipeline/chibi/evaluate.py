@@ -162,7 +162,7 @@ def table(lines: Sequence[Row]) -> str:
 @click.option("--model", type=click.Path(path_type=Path), default=FOLDER, help="Model folder.")
 @click.option("--judge", "judge_file", type=click.Path(path_type=Path), default=judge.SHIPPED)
 @click.option("--steps", default=15, show_default=True)
-@click.option("--guidance", default=5.0, show_default=True)
+@click.option("--guidance", default=4.0, show_default=True)
 @click.option("--size", help="Width x height, such as 192x288.  [the model's own]")
 @click.option("--sampler", type=click.Choice(["dpmpp_2m", *SAMPLERS]), default="dpmpp_2m")
 @click.option("--sheet", type=click.Path(path_type=Path), help="Write a wall of the first ones.")

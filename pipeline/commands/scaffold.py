@@ -149,7 +149,7 @@ defaults:
   steps: 15
   sampler: dpmpp_2m
   schedule: karras
-  guidance: 5
+  guidance: 4
   # count: 1
   # negative: low quality, blurry
 """
@@ -205,7 +205,7 @@ kind: job
 # seed: 7                # picture n has this plus n - 1
 # size: 256x256
 # steps: 15
-# guidance: 5
+# guidance: 4
 # priority: 0            # higher is drawn earlier
 # hold: true             # keeps it from being drawn
 """

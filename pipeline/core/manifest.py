@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from pipeline.core.samplers import Sampler, Schedule
 
 STEPS = 15
-GUIDANCE = 5.0
+GUIDANCE = 4.0
 SAMPLER: Sampler = "dpmpp_2m"
 """What a job has that says nothing of it, and whose project neither does."""
 

@@ -180,7 +180,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=100, help="scenes of two figures")
     parser.add_argument("--seed", type=int, default=1, help="chooses the scenes")
     parser.add_argument("--steps", type=int, default=15)
-    parser.add_argument("--guidance", type=float, default=5.0)
+    parser.add_argument("--guidance", type=float, default=4.0)
     parser.add_argument("--feather", type=float, default=0.1)
     parser.add_argument("--weight", type=float, default=1.0)
     parser.add_argument("--threads", type=int, default=2)
