@@ -76,10 +76,20 @@ def draw() -> Draw:
         {"width": 288, "height": 192},
         {"negative": ""},
         {"guidance": 1.0},
-        {"guidance": 9.0, "prompt": "1girl, (something) nobody_ever painted, 8k"},
+        {"guidance": 9.0, "prompt": "1girl, something nobody_ever painted, 8k"},
         {"prompt": "2girls, left: red hair, smile, right: blue hair, sad, rain"},
     ],
-    ids=lambda change: ",".join(map(str, change.values())) or "usual",
+    ids=[
+        "usual",
+        "small",
+        "large",
+        "portrait",
+        "landscape",
+        "no-negative",
+        "unguided",
+        "odd",
+        "two",
+    ],
 )
 def test_pixels_are_those_of_bare_diffusers(change: dict[str, Any], draw: Draw, bare: Any) -> None:
     inputs = replace(RESOLVED, **change)
