@@ -104,12 +104,12 @@ class JudgeTrainer:
             """What is to be said of an attribute of each picture, and whether it can be seen. Of
             two figures in a mirror the first is the second."""
             names = [_other(name) if mirrored and both else name for both in two]
+            place = {word: number for number, word in enumerate(judge.words[name])}
             wanted = [
-                judge.words[name].index(answer[own])
-                for answer, own in zip(answers, names, strict=True)
+                place.get(answer[own], 0) for answer, own in zip(answers, names, strict=True)
             ]
             visible = [
-                own in one or answer[own] == "nothing"
+                answer[own] in place and (own in one or answer[own] == "nothing")
                 for one, answer, own in zip(asked, answers, names, strict=True)
             ]
             return torch.tensor(wanted), torch.tensor(visible)
