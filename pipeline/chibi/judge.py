@@ -105,9 +105,7 @@ class JudgeTrainer:
             two figures in a mirror the first is the second."""
             names = [_other(name) if mirrored and both else name for both in two]
             place = {word: number for number, word in enumerate(judge.words[name])}
-            wanted = [
-                place.get(answer[own], 0) for answer, own in zip(answers, names, strict=True)
-            ]
+            wanted = [place.get(answer[own], 0) for answer, own in zip(answers, names, strict=True)]
             visible = [
                 answer[own] in place and (own in one or answer[own] == "nothing")
                 for one, answer, own in zip(asked, answers, names, strict=True)
