@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import msgspec
 
-from pipeline import __version__
+from pipeline import __version__, snapshot
 from pipeline.core.events import VERSION, Event, decode
 from pipeline.core.evolve import evolve
 from pipeline.core.state import State
@@ -76,9 +76,9 @@ def event_of(line: Line) -> Event:
         ) from error
 
 
-def fold(lines: Iterable[Line]) -> State:
-    """All lines, from the first on, as a state."""
-    state = State()
+def fold(lines: Iterable[Line], state: State | None = None) -> State:
+    """All lines, from the first on or from where `state` is, folded into it, as a state."""
+    state = State() if state is None else state
     for line in lines:
         evolve(state, line.seq, line.at, event_of(line))
     return state
@@ -101,4 +101,8 @@ def restore(inbox: Path) -> State:
     Raises:
         JournalDamaged, JournalFailed, UnknownEvent: the journal cannot be read to its end.
     """
-    return fold(replay(journal_path(inbox)))
+    journal = journal_path(inbox)
+    kept = snapshot.load(journal.parent, journal)
+    if kept is None:
+        return fold(replay(journal))
+    return fold(replay(journal, after=kept.mark), kept.state)

@@ -7,6 +7,7 @@ disk and nobody has been told; until a commit has done, the state is not to be a
 import logging
 from collections.abc import Sequence
 
+from pipeline import snapshot
 from pipeline.audience import Audience
 from pipeline.core import events as e
 from pipeline.core.evolve import evolve
@@ -52,8 +53,11 @@ class Ledger:
             Entry(type=name, fields=fields, v=e.VERSION)
             for name, fields in map(e.encode, self._batch)
         ]
+        sealed = self._journal.sealed
         lines = self._journal.append(entries, at=self._at)
         for line, event in zip(lines, self._batch, strict=True):
             log.debug("%d %s", line.seq, line.type)
             self._audience.recorded(line, event)
         self._batch, self._at = [], ""
+        if self._journal.sealed != sealed:
+            snapshot.renew(self._journal.path.parent, self.state, self._journal.end)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from pipeline import __version__, pictures
+from pipeline import __version__, pictures, snapshot
 from pipeline.audience import Audience, Audiences
 from pipeline.core import events as e
 from pipeline.core.state import State
@@ -55,6 +55,7 @@ def produce(
         hashes = root / PRIVATE / "cache" / "model-hashes.json"
         model = describe(settings.model, hashes)
         state = restore(root)
+        snapshot.renew(root / PRIVATE, state, journal.end)
         pictures.sweep(root)
         audiences: list[Audience] = [audience]
         if page:
@@ -78,6 +79,7 @@ def produce(
         with _stopping(runner.stop) as caught:
             note("watching", f"{root} with model {model.name}")
             code = runner.run()
+        snapshot.renew(root / PRIVATE, runner.state, journal.end)
     interrupted = signal.SIGINT in caught or (once and caught)
     return INTERRUPTED if interrupted else code
 

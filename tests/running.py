@@ -14,6 +14,7 @@ from pipeline.core.status import status
 from pipeline.inbox.watch import Inbox
 from pipeline.journal import JOURNAL_NAME, Journal, Line, replay
 from pipeline.journal.files import REAL, Files
+from pipeline.journal.writer import SEGMENT
 from pipeline.runner import Runner
 from tests.fakes import FakePool
 
@@ -49,11 +50,12 @@ class Run:
         once: bool = False,
         opening: tuple[e.Event, ...] = (),
         files: Files = REAL,
+        segment: int = SEGMENT,
     ) -> None:
         root.mkdir(exist_ok=True)
         self.root = root
         self.journal = Journal.open(
-            root / ".pipeline", clock=lambda: datetime.now(UTC), files=files
+            root / ".pipeline", clock=lambda: datetime.now(UTC), files=files, segment=segment
         )
         self.inbox = Inbox(root)
         self.inbox.start()

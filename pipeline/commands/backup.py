@@ -27,6 +27,7 @@ from pipeline.core.state import Image, JobState, State, Take
 from pipeline.history import PRIVATE, event_of, journal_path
 from pipeline.journal import JOURNAL_NAME, replay
 from pipeline.journal.files import REAL
+from pipeline.journal.mark import ACKNOWLEDGED_NAME
 from pipeline.journal.mark import read as acknowledged
 from pipeline.orders import FOLDER as COMMANDS
 from pipeline.orders import SUFFIX
@@ -131,7 +132,9 @@ class _Packing:
                 evolve(state, line.seq, line.at, event_of(line))
             if state.seq:
                 name = f"{PRIVATE}/{JOURNAL_NAME}"
-                self._add(name, copy, copy.tell(), path.stat())
+                # The open file may be missing for a moment, while it is sealed.
+                about = path if path.exists() else path.with_name(ACKNOWLEDGED_NAME)
+                self._add(name, copy, copy.tell(), about.stat())
         return state
 
     def pictures(self, job: JobState) -> None:

@@ -5,7 +5,7 @@ that is whole and that this version cannot read is no damage, and is never set a
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -17,10 +17,11 @@ from pipeline.core.evolve import evolve
 from pipeline.core.state import State
 from pipeline.errors import AnimeError
 from pipeline.history import UnknownEvent, event_of, fold, journal_path
-from pipeline.journal import Damage, InboxHeld, Survey, damage_of
+from pipeline.journal import Damage, InboxHeld, Survey, damage_of, gone
 from pipeline.journal import repair as mend
 from pipeline.journal.line import stamp
 from pipeline.journal.lock import LOCK_NAME
+from pipeline.journal.reader import pieces
 from pipeline.telling import clean, counted, local
 
 
@@ -60,7 +61,7 @@ class Mended(Struct, frozen=True, kw_only=True):
     damage: Damage | None = None
     lost: int = 0
     kinds: dict[str, int] = {}
-    saved: str | None = None
+    saved: tuple[str, ...] = ()
     mark: str | None = None
 
 
@@ -85,8 +86,7 @@ def verify(inbox: Path) -> Verified:
         trouble = _trouble("damaged", damage.line, damage.offset, damage)
     return Verified(
         journal=str(path), lines=state.seq, bytes=offset, at=state.at, torn=survey.torn,
-        torn_bytes=path.stat().st_size - survey.good.offset if survey.torn is not None else 0,
-        trouble=trouble,
+        torn_bytes=survey.torn_bytes, trouble=trouble,
     )  # fmt: skip
 
 
@@ -111,16 +111,16 @@ def repair(inbox: Path, *, yes: bool, clock: Callable[[], datetime]) -> Mended:
     if damage is None:
         return Mended(journal=str(path), done=False)
     _know_the_rest(path)
+    kinds = _kinds(gone(path, damage))
     if not yes:
-        kinds = _kinds(path, damage.keep.offset)
         return Mended(journal=str(path), done=False, damage=damage, lost=damage.lost, kinds=kinds)
     done = mend(path, started=stamp(clock()))
     if done is None:
         return Mended(journal=str(path), done=False)
     return Mended(
         journal=str(path), done=True, damage=done.damage, lost=done.damage.lost,
-        kinds=_kinds(done.saved, 0) if done.saved else {},
-        saved=_name(done.saved), mark=_name(done.mark),
+        kinds=kinds, saved=tuple(map(str, done.saved)),
+        mark=None if done.mark is None else str(done.mark),
     )  # fmt: skip
 
 
@@ -137,35 +137,22 @@ def _know_the_rest(path: Path) -> None:
     fold(Survey(path).lines())
 
 
-def _name(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
 class _Head(Struct):
     type: str
 
 
-_LONGEST = 1 << 26
-"""Bytes that are looked at as one line; damage may have taken the newlines away."""
-
-
-def _kinds(path: Path, offset: int) -> dict[str, int]:
-    """The types of the lines from `offset` on, counted; "" for what is no line any more.
+def _kinds(chunks: Iterable[bytes]) -> dict[str, int]:
+    """The types of the lines in those bytes, counted; "" for what is no line any more.
 
     They are counted by what they say: of none it is sure any more that it is as it was written.
     """
     found = Counter[str]()
     decoder = msgspec.json.Decoder(_Head)
-    try:
-        with path.open("rb") as stream:
-            stream.seek(offset)
-            while raw := stream.readline(_LONGEST):
-                try:
-                    found[decoder.decode(raw).type] += 1
-                except (msgspec.DecodeError, UnicodeDecodeError):
-                    found[""] += 1
-    except FileNotFoundError:
-        pass
+    for raw, _ in pieces(chunks):
+        try:
+            found[decoder.decode(raw).type] += 1
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            found[""] += 1
     return dict(found)
 
 
@@ -193,7 +180,8 @@ def mended(found: Mended) -> Iterator[str]:
         yield "whole      there is nothing to mend"
         return
     keep = damage.keep
-    yield f"damaged    line {damage.line} (byte {damage.offset}): {clean(damage.why)}"
+    where = f"{damage.file.name}:{damage.line} (byte {damage.offset})"
+    yield f"damaged    {clean(where)}: {clean(damage.why)}"
     yield f"stays      {counted(keep.seq, 'line')}, {keep.offset:,} bytes"
     if damage.size:
         kinds = [
@@ -203,9 +191,8 @@ def mended(found: Mended) -> Iterator[str]:
         yield f"goes       {damage.size:,} bytes from byte {keep.offset}: {clean(', '.join(kinds))}"
     if damage.lost:
         yield f"lost       {counted(damage.lost, 'line')} of those that were acknowledged"
-    for file in (found.saved, found.mark):
-        if file is not None:
-            yield f"kept as    {clean(file)}"
+    for file in (*found.saved, *([found.mark] if found.mark else [])):
+        yield f"kept as    {clean(file)}"
     if found.done:
         yield "mended     the next run goes on from what stays"
     else:

@@ -8,14 +8,16 @@ back the bytes.
 from pipeline.journal.errors import InboxHeld, JournalDamaged, JournalFailed, JournalFull
 from pipeline.journal.files import REAL, Files, RealFiles
 from pipeline.journal.line import Entry, Line
-from pipeline.journal.mark import Mark
-from pipeline.journal.reader import Tail, follow, replay
-from pipeline.journal.repair import Damage, Repaired, Survey, damage_of, repair
+from pipeline.journal.mark import START, Mark
+from pipeline.journal.reader import Tail, follow, has, replay
+from pipeline.journal.repair import Damage, Repaired, Survey, damage_of, gone, repair
+from pipeline.journal.segments import sealed_names
 from pipeline.journal.writer import JOURNAL_NAME, Cut, Journal
 
 __all__ = [
     "JOURNAL_NAME",
     "REAL",
+    "START",
     "Cut",
     "Damage",
     "Entry",
@@ -33,6 +35,9 @@ __all__ = [
     "Tail",
     "damage_of",
     "follow",
+    "gone",
+    "has",
     "repair",
     "replay",
+    "sealed_names",
 ]

@@ -1,4 +1,5 @@
-"""Setting bytes aside: what is about to be cut off a file goes into a new one beside it first.
+"""Setting bytes aside: what is about to be cut off a file goes into a new one beside it first; a
+whole file takes a new name.
 
 Owns the names of such files. Never cuts, never overwrites, and never looks into the bytes.
 """
@@ -11,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from pipeline.journal.files import Files
-from pipeline.journal.reader import chunks_of
+from pipeline.journal.segments import chunks_of
 
 
 def save(path: Path, fd: int, offset: int, kind: str, *, files: Files) -> Path:
@@ -29,6 +30,15 @@ def save(path: Path, fd: int, offset: int, kind: str, *, files: Files) -> Path:
         files.fdatasync(copy)
     finally:
         files.close(copy)
+    files.sync_folder(saved.parent)
+    return saved
+
+
+def move(path: Path, kind: str, *, files: Files) -> Path:
+    """Give the file at `path` such a name, durably; returns it. Raises OSError."""
+    saved, taken = _fresh(path, kind, files)
+    files.close(taken)
+    files.rename(path, saved)
     files.sync_folder(saved.parent)
     return saved
 

@@ -49,6 +49,15 @@ class Files(Protocol):
     def ftruncate(self, fd: int, size: int) -> None:
         """Cut the file to `size` bytes."""
 
+    def names(self, path: Path) -> list[str]:
+        """The names in a folder, in no order."""
+
+    def rename(self, path: Path, target: Path) -> None:
+        """Give a file another name, at once and whole; whoever had that name is gone."""
+
+    def seal(self, path: Path, *, sealed: bool = True) -> None:
+        """Have nobody write to the file by accident, or let its owner write to it again."""
+
     def sync_folder(self, path: Path) -> None:
         """Return when the folder's names are on the disk; never through a symbolic link."""
 
@@ -99,6 +108,15 @@ class RealFiles:
 
     def ftruncate(self, fd: int, size: int) -> None:
         os.ftruncate(fd, size)
+
+    def names(self, path: Path) -> list[str]:
+        return os.listdir(path)
+
+    def rename(self, path: Path, target: Path) -> None:
+        os.rename(path, target)
+
+    def seal(self, path: Path, *, sealed: bool = True) -> None:
+        path.chmod(0o444 if sealed else 0o644)
 
     def sync_folder(self, path: Path) -> None:
         fd = self.open(path, os.O_RDONLY | os.O_DIRECTORY)

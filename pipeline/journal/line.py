@@ -155,6 +155,11 @@ def later_batch(raw: bytes, *, seq: int) -> bool:
     return False
 
 
+def closing(crc: str) -> bytes:
+    """How a line with that crc ends, its newline included."""
+    return b',"crc":"%s"}\n' % crc.encode("ascii")
+
+
 def _ending(crc: str, body: bytes) -> bytes:
     """The last bytes of a line, by the previous line's crc and the bytes before them."""
     return b',"crc":"%08x"}' % crc32(body, crc32(crc.encode("ascii")))

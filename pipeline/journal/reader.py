@@ -7,47 +7,56 @@ was told of it. All else that does not add up is JournalDamaged.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Final
 
 from pipeline.journal import mark as marks
 from pipeline.journal.errors import JournalDamaged, told
 from pipeline.journal.files import REAL, Files
-from pipeline.journal.line import Broken, Line, later_batch, verify
+from pipeline.journal.line import Broken, Line, closing, later_batch, verify
 from pipeline.journal.mark import START, Mark
+from pipeline.journal.segments import View, view
 
-_CHUNK: Final = 1 << 20
+Locate = Callable[[int], tuple[Path, int, int]]
+"""The file, line and byte there at which a byte of the whole journal stands."""
 
 
 class Walk:
     """One pass over the bytes of a journal that follow `good`.
 
+    Nothing before the end `acknowledged`, nor before the byte `sealed`, can be a torn tail.
     Afterwards `good` is the end of the last whole batch, and `torn` says what is wrong with
     the tail behind it (None if there is none).
     """
 
-    def __init__(self, path: Path, *, good: Mark = START, acknowledged: Mark = START) -> None:
-        self.path = path
+    def __init__(
+        self, locate: Locate, *, good: Mark = START, acknowledged: Mark = START, sealed: int = 0
+    ) -> None:
         self.good = good
         self.torn: str | None = None
+        self._locate = locate
         self._acknowledged = acknowledged
+        self._sealed = sealed
+
+    @classmethod
+    def over(cls, now: View, *, good: Mark = START, acknowledged: Mark = START) -> Walk:
+        """A pass over the files of a journal; `batches` is to be given their bytes."""
+        return cls(now.locate, good=good, acknowledged=acknowledged, sealed=now.floor)
 
     def batches(self, chunks: Iterable[bytes]) -> Iterator[list[Line]]:
         """The whole batches in order; raises JournalDamaged."""
-        pieces = _pieces(chunks)
+        lines_in = pieces(chunks)
         seq, crc, offset = self.good.seq, self.good.crc, self.good.offset
         batch = (1, 1)
         lines: list[Line] = []
-        for raw, ended in pieces:
+        for raw, ended in lines_in:
             try:
                 if not ended:
                     raise Broken("it has no end (its write was cut short)")
                 line = verify(raw, seq=seq, crc=crc, batch=batch)
             except Broken as broken:
-                self._judge(str(broken), seq + 1, offset, chain([(raw, ended)], pieces))
+                self._judge(str(broken), offset, chain([(raw, ended)], lines_in))
                 return
             lines.append(line)
             seq, crc, batch = line.seq, line.crc, line.batch
@@ -58,48 +67,69 @@ class Walk:
                 lines = []
         if lines:
             missing = f"its batch of {batch[1]} ends after {batch[0]}"
-            self._judge(missing, seq, offset - len(lines[-1].raw) - 1, pieces)
+            self._judge(missing, offset - len(lines[-1].raw) - 1, lines_in)
         elif offset < self._acknowledged.offset:
-            self._judge("the file ends here", seq + 1, offset, pieces)
+            self._judge("the journal ends here", offset, lines_in)
 
     def _pass(self, mark: Mark) -> None:
         """Step over a whole batch, unless it is not the one that was acknowledged."""
         known = self._acknowledged
         if self.good.offset < known.offset <= mark.offset and mark != known:
-            raise JournalDamaged(
-                self.path,
-                line=self.good.seq + 1,
-                offset=self.good.offset,
-                keep=self.good.offset,
-                why="the batch that begins here is not the one that was acknowledged: that "
-                f"ended with seq {known.seq} and crc {known.crc} at byte {known.offset}",
+            why = (
+                "the batch that begins here is not the one that was acknowledged: that "
+                f"ended with seq {known.seq} and crc {known.crc} at byte {known.offset}"
             )
+            raise self._damage(why, self.good.offset)
         self.good = mark
 
-    def _judge(self, why: str, line: int, offset: int, rest: Iterable[tuple[bytes, bool]]) -> None:
+    def _judge(self, why: str, offset: int, rest: Iterable[tuple[bytes, bool]]) -> None:
         """A torn tail, then `torn` says so; or damage, then it is raised."""
         if self.good.offset < self._acknowledged.offset:
             why += f"; all up to line {self._acknowledged.seq} was acknowledged"
+        elif self.good.offset < self._sealed:
+            why += "; it stands before the end of what is sealed"
         elif any(later_batch(raw, seq=self.good.seq) for raw, _ in rest):
             why += "; more was written after it, so this is no write that was cut short"
         else:
-            self.torn = f"line {line}: {why}"
+            self.torn = f"line {self._locate(offset)[1]}: {why}"
             return
-        raise JournalDamaged(self.path, line=line, offset=offset, keep=self.good.offset, why=why)
+        raise self._damage(why, offset)
+
+    def _damage(self, why: str, offset: int) -> JournalDamaged:
+        path, line, inside = self._locate(offset)
+        if inside == 0 and offset > 0:
+            why += "; it begins a file, so the file before it may be missing or shortened"
+        return JournalDamaged(path, line=line, offset=inside, keep=self.good.offset, why=why)
 
 
-def replay(path: Path, *, files: Files = REAL) -> Iterator[Line]:
-    """Every line of the journal at `path` in order, up to a torn tail.
+def replay(path: Path, *, after: Mark = START, files: Files = REAL) -> Iterator[Line]:
+    """Every line of the journal at `path` in order, up to a torn tail; behind `after` only.
 
     Needs no lock. Beside a running writer it may show a batch a moment before that is durable.
     A journal that is not there is empty. Raises JournalDamaged at the place of the damage, after
     the lines before it, and JournalFailed if the file cannot be read.
     """
-    # The mark is read first: read later it could lie beyond the bytes that were read.
     with told(path, "reading"):
-        walk = Walk(path, acknowledged=marks.read(path.parent, files))
-        for batch in walk.batches(read_chunks(path, files)):
-            yield from batch
+        # The mark is read first: read later it could lie beyond the bytes that were read.
+        known = marks.read(path.parent, files)
+        with view(path, files, after=after.offset) as now:
+            walk = Walk.over(now, good=after, acknowledged=known)
+            for batch in walk.batches(now.chunks(after.offset)):
+                yield from batch
+
+
+def has(path: Path, mark: Mark, *, files: Files = REAL) -> bool:
+    """Whether a line of the journal at `path` ends at that mark with its crc.
+
+    Since crcs are chained, what stands before is then what stood there when the mark was made.
+    Raises JournalFailed if it cannot be read.
+    """
+    ending = closing(mark.crc)
+    with told(path, "reading"), view(path, files) as now:
+        start = mark.offset - len(ending)
+        if start < 0 or now.size < mark.offset:
+            return mark == START
+        return b"".join(now.chunks(start, mark.offset)) == ending
 
 
 class Tail:
@@ -119,11 +149,14 @@ class Tail:
         """
         with told(self.path, "reading"):
             known = marks.read(self.path.parent, self._files)
-            walk = Walk(self.path, good=self._good, acknowledged=known)
-            chunks = read_chunks(self.path, self._files, self._good)
-            lines = [
-                line for batch in walk.batches(chunks) for line in batch if line.seq > self._after
-            ]
+            with view(self.path, self._files, after=self._good.offset) as now:
+                walk = Walk.over(now, good=self._good, acknowledged=known)
+                lines = [
+                    line
+                    for batch in walk.batches(now.chunks(self._good.offset))
+                    for line in batch
+                    if line.seq > self._after
+                ]
         self._good = walk.good
         return lines
 
@@ -133,34 +166,7 @@ def follow(path: Path, after: int = 0) -> Tail:
     return Tail(path, after)
 
 
-def read_chunks(path: Path, files: Files, good: Mark = START) -> Iterator[bytes]:
-    """The bytes of the journal behind `good`; none if there is no journal yet.
-
-    Raises JournalDamaged if the journal ends before `good`.
-    """
-    try:
-        fd = files.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        if good == START:
-            return
-        raise
-    try:
-        if (size := files.size(fd)) < good.offset:
-            why = f"the file ends at byte {size}, and more of it had been read: follow it anew"
-            raise JournalDamaged(path, line=good.seq, offset=size, keep=size, why=why)
-        yield from chunks_of(fd, files, good.offset)
-    finally:
-        files.close(fd)
-
-
-def chunks_of(fd: int, files: Files, offset: int = 0) -> Iterator[bytes]:
-    """The bytes of an open file from `offset` to its end."""
-    while chunk := files.read(fd, offset, _CHUNK):
-        yield chunk
-        offset += len(chunk)
-
-
-def _pieces(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+def pieces(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
     """Lines without their newline, and whether they had one: only the last may lack it."""
     rest = b""
     for chunk in chunks:

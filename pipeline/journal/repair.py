@@ -1,8 +1,8 @@
 """Mending a damaged journal: what stands against it, and what would have to go.
 
-Owns the judgement of what can be kept, `events.jsonl.damaged-<n>` and `acknowledged.damaged-<n>`.
-Never deletes, never guesses: all whole batches from the first on stay, and whatever follows them
-is set aside as it is, durably, before it is cut. A torn tail is no damage: the writer cuts it.
+Owns the judgement of what can be kept, and the files with `.damaged-<n>` behind their names. Never
+deletes, never guesses: all whole batches from the first on stay, and whatever follows them is set
+aside as it is, durably, before it is cut. A torn tail is no damage: the writer cuts it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pipeline.journal.errors import JournalDamaged, told
 from pipeline.journal.files import REAL, Files
 from pipeline.journal.line import Line
 from pipeline.journal.mark import START, Mark
-from pipeline.journal.reader import Walk, read_chunks
+from pipeline.journal.reader import Walk
+from pipeline.journal.segments import view
 
 _KIND: Final = "damaged"
 
@@ -29,10 +30,12 @@ _KIND: Final = "damaged"
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with a journal, and what mending it would come to.
 
-    `line` and `offset` say where, `why` what; `keep` is the end of what stays, `size` the bytes
-    behind that, which are to be set aside, and `acknowledged` the end that was remembered.
+    `file`, and `line` and `offset` in it, say where, `why` what; `keep` is the end of what stays,
+    `size` the bytes behind that, which are to be set aside, and `acknowledged` the end that was
+    remembered: these count through all files.
     """
 
+    file: Path
     line: int
     offset: int
     why: str
@@ -47,11 +50,11 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Repaired(msgspec.Struct, frozen=True, kw_only=True):
-    """A mended journal: `saved` has the bytes that did not stay, None if there were none; `mark`
-    the acknowledged end that was remembered, None if there was none."""
+    """A mended journal: `saved` have the bytes that did not stay, in their order; `mark` the
+    acknowledged end that was remembered, None if there was none."""
 
     damage: Damage
-    saved: Path | None
+    saved: tuple[Path, ...]
     mark: Path | None
 
 
@@ -59,7 +62,8 @@ class Survey:
     """One look at a whole journal, which needs no lock.
 
     Go through `lines` once. Afterwards `good` is the end of the last whole batch; `torn` says what
-    is wrong with a torn tail and `damage` what else does not add up: at most one of them is.
+    is wrong with a torn tail of `torn_bytes`, and `damage` what else does not add up: at most one
+    of them is.
     """
 
     def __init__(self, path: Path, *, files: Files = REAL) -> None:
@@ -67,6 +71,7 @@ class Survey:
         self.good = START
         self.acknowledged = START
         self.torn: str | None = None
+        self.torn_bytes = 0
         self.damage: JournalDamaged | None = None
         self._files = files
 
@@ -75,14 +80,16 @@ class Survey:
         with told(self.path, "reading"):
             # As in replay, the mark first.
             self.acknowledged = marks.read(self.path.parent, self._files)
-            walk = Walk(self.path, acknowledged=self.acknowledged)
-            try:
-                for batch in walk.batches(read_chunks(self.path, self._files)):
-                    self.good = walk.good
-                    yield from batch
-            except JournalDamaged as damage:
-                self.damage = damage
-            self.torn = walk.torn
+            with view(self.path, self._files) as now:
+                walk = Walk.over(now, acknowledged=self.acknowledged)
+                try:
+                    for batch in walk.batches(now.chunks()):
+                        self.good = walk.good
+                        yield from batch
+                except JournalDamaged as damage:
+                    self.damage = damage
+                self.torn = walk.torn
+                self.torn_bytes = now.size - walk.good.offset if walk.torn is not None else 0
 
 
 def damage_of(path: Path, *, files: Files = REAL) -> Damage | None:
@@ -97,15 +104,28 @@ def damage_of(path: Path, *, files: Files = REAL) -> Damage | None:
     damage = survey.damage
     if damage is None:
         return None
-    keep = _whole(path, files)
-    return Damage(
-        line=damage.line,
-        offset=damage.offset,
-        why=damage.why,
-        keep=keep,
-        size=_size(path, files) - keep.offset,
-        acknowledged=survey.acknowledged,
-    )
+    with told(path, "reading"), view(path, files) as now:
+        # The end of the whole batches by the chain alone, whatever was acknowledged: a journal that
+        # is whole in itself was written so, by whomever, and of that all stays.
+        walk = Walk(now.locate)
+        with suppress(JournalDamaged):
+            for _ in walk.batches(now.chunks()):
+                pass
+        return Damage(
+            file=damage.path,
+            line=damage.line,
+            offset=damage.offset,
+            why=damage.why,
+            keep=walk.good,
+            size=now.size - walk.good.offset,
+            acknowledged=survey.acknowledged,
+        )
+
+
+def gone(path: Path, damage: Damage, *, files: Files = REAL) -> Iterator[bytes]:
+    """The bytes that mending would set aside; raises JournalFailed."""
+    with told(path, "reading"), view(path, files) as now:
+        yield from now.chunks(damage.keep.offset)
 
 
 def repair(path: Path, *, started: str, files: Files = REAL) -> Repaired | None:
@@ -120,40 +140,40 @@ def repair(path: Path, *, started: str, files: Files = REAL) -> Repaired | None:
         if damage is None:
             return None
         with told(path, "mending"):
-            saved = _set_aside(path, damage, files) if damage.size else None
+            saved = _set_aside(path, damage, files) if damage.size else ()
             mark = _forget(path.with_name(marks.ACKNOWLEDGED_NAME), damage, files)
     return Repaired(damage=damage, saved=saved, mark=mark)
 
 
-def _whole(path: Path, files: Files) -> Mark:
-    """The end of the whole batches by the chain alone, whatever was acknowledged.
+def _set_aside(path: Path, damage: Damage, files: Files) -> tuple[Path, ...]:
+    """Set the files behind what stays aside whole, and of the file where it ends the rest.
 
-    A journal that is whole in itself was written so, by whomever: of that, all stays.
+    The last file goes first: at whatever point this ends, what is left is damaged as before, or
+    already mended. A sealed segment that is shortened is the open file again.
     """
-    walk = Walk(path)
-    with told(path, "reading"), suppress(JournalDamaged):
-        for _ in walk.batches(read_chunks(path, files)):
-            pass
-    return walk.good
+    end = damage.keep.offset
+    with view(path, files) as now:
+        holding, *behind = [part for part in (*now.sealed, now.open) if end < part.end]
+    saved = [aside.move(part.path, _KIND, files=files) for part in reversed(behind) if part.size]
+    if end == holding.start and holding.path != path:
+        saved.append(aside.move(holding.path, _KIND, files=files))
+    else:
+        saved.append(_shorten(holding.path, end - holding.start, files))
+        if holding.path != path:
+            # Where the open file is still there, it is empty.
+            files.rename(holding.path, path)
+            files.sync_folder(path.parent)
+    return tuple(reversed(saved))
 
 
-def _size(path: Path, files: Files) -> int:
-    with told(path, "reading"), ExitStack() as opened:
-        try:
-            fd = files.open(path, os.O_RDONLY)
-        except FileNotFoundError:
-            return 0
-        opened.callback(files.close, fd)
-        return files.size(fd)
-
-
-def _set_aside(path: Path, damage: Damage, files: Files) -> Path:
+def _shorten(path: Path, size: int, files: Files) -> Path:
     """Save what does not stay, then cut it off."""
+    files.seal(path, sealed=False)
     with ExitStack() as opened:
         fd = files.open(path, os.O_RDWR)
         opened.callback(files.close, fd)
-        saved = aside.save(path, fd, damage.keep.offset, _KIND, files=files)
-        files.ftruncate(fd, damage.keep.offset)
+        saved = aside.save(path, fd, size, _KIND, files=files)
+        files.ftruncate(fd, size)
         files.fdatasync(fd)
     return saved
 

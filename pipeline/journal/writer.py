@@ -1,7 +1,7 @@
-"""The one writer of a journal: opens, verifies, cuts a torn tail, appends and makes durable.
+"""The one writer of a journal: opens, verifies, cuts a torn tail, appends, makes durable, seals.
 
-Owns `.pipeline/events.jsonl`, `events.jsonl.torn-<n>`, `acknowledged` and the lock. Never
-retries a failed flush, never deletes a byte that was written, and never knows what an event
+Owns `.pipeline/events.jsonl`, its segments, `events.jsonl.torn-<n>`, `acknowledged` and the lock.
+Never retries a failed flush, never deletes a byte that was written, and never knows what an event
 means. Not safe for use by several threads at once.
 """
 
@@ -23,13 +23,18 @@ from pipeline.journal.errors import JournalFailed, JournalFull, refusal, told
 from pipeline.journal.files import REAL, Files
 from pipeline.journal.line import Entry, Line, encode, stamp
 from pipeline.journal.mark import START, Mark
-from pipeline.journal.reader import Walk, chunks_of
+from pipeline.journal.reader import Walk
+from pipeline.journal.segments import next_name, view
 
 JOURNAL_NAME: Final = "events.jsonl"
+SEGMENT: Final = 16 << 20
+"""Bytes from which on the open file is sealed before the next batch."""
+_WRITING: Final = os.O_RDWR | os.O_APPEND
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
-    """A torn tail that opening has cut off: `size` bytes from `offset`, where `line` begins.
+    """A torn tail that opening has cut off: `size` bytes of the open file from `offset`, where its
+    `line` begins.
 
     `saved` is the file that keeps them, `why` what was wrong with them.
     """
@@ -51,6 +56,7 @@ class Journal:
         *,
         clock: Callable[[], datetime],
         files: Files,
+        segment: int,
         closing: ExitStack,
     ) -> None:
         """For `open` only: `closing` holds everything that `close` is to close."""
@@ -59,17 +65,28 @@ class Journal:
         self._fd = fd
         self._clock = clock
         self._files = files
+        self._segment = segment
         self._closing = closing
         self._acknowledged_fd = -1
+        self._start = 0
+        """The bytes that are sealed, before the open file."""
         self._end = START
         self._dead: str | None = None
 
     @classmethod
-    def open(cls, folder: Path, *, clock: Callable[[], datetime], files: Files = REAL) -> Journal:
+    def open(
+        cls,
+        folder: Path,
+        *,
+        clock: Callable[[], datetime],
+        files: Files = REAL,
+        segment: int = SEGMENT,
+    ) -> Journal:
         """Open the journal in `folder` (`<inbox>/.pipeline`, made if absent) as its only writer.
 
-        On return everything in it is durable. `clock` gives moments with a time zone. Raises
-        InboxHeld, JournalDamaged, JournalFull or JournalFailed, and then holds nothing.
+        On return everything in it is durable. `clock` gives moments with a time zone; `segment` is
+        how many bytes make the open file one to be sealed. Raises InboxHeld, JournalDamaged,
+        JournalFull or JournalFailed, and then holds nothing.
         """
         path = folder / JOURNAL_NAME
         with ExitStack() as opened:
@@ -81,9 +98,9 @@ class Journal:
             held = lock.take(folder, started=stamp(clock()), files=files)
             opened.callback(files.close, held)
             with told(path, "opening"):
-                fd = files.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
-                opened.callback(files.close, fd)
-            journal = cls(path, fd, clock=clock, files=files, closing=opened)
+                fd = files.open(path, _WRITING | os.O_CREAT)
+            journal = cls(path, fd, clock=clock, files=files, segment=segment, closing=opened)
+            opened.callback(journal._close_open)
             journal._begin()
             journal._closing = opened.pop_all()
             return journal
@@ -97,6 +114,11 @@ class Journal:
     def end(self) -> Mark:
         """The end of what is durable."""
         return self._end
+
+    @property
+    def sealed(self) -> int:
+        """How many bytes of it are in sealed segments."""
+        return self._start
 
     def now(self) -> str:
         """The moment by this journal's clock, as its lines say it."""
@@ -118,6 +140,8 @@ class Journal:
         lines = encode(entries, at=at or self.now(), seq=end.seq, crc=end.crc)
         data = b"".join([line.raw + b"\n" for line in lines])
         self._look()
+        if end.offset - self._start >= self._segment:
+            self._seal()
         self._write(data)
         self._flush()
         last = lines[-1]
@@ -146,10 +170,11 @@ class Journal:
         files, folder = self._files, self.path.parent
         with told(self.path, "reading"):
             known = marks.read(folder, files)
-            walk = Walk(self.path, acknowledged=known)
-            for _ in walk.batches(chunks_of(self._fd, files)):
-                pass
-        self._end = walk.good
+            with view(self.path, files) as now:
+                walk = Walk.over(now, acknowledged=known)
+                for _ in walk.batches(now.chunks()):
+                    pass
+        self._start, self._end = now.floor, walk.good
         if walk.torn is not None:
             with told(self.path, "cutting the torn tail"):
                 self.cut = self._cut(walk.torn)
@@ -165,19 +190,54 @@ class Journal:
 
     def _cut(self, why: str) -> Cut:
         """Set the torn tail aside, durably, before it is cut."""
-        files, offset = self._files, self._end.offset
+        files, offset = self._files, self._end.offset - self._start
+        with view(self.path, files) as now:
+            line = now.locate(self._end.offset)[1]
         size = files.size(self._fd) - offset
         saved = aside.save(self.path, self._fd, offset, "torn", files=files)
         files.ftruncate(self._fd, offset)
-        return Cut(size=size, line=self._end.seq + 1, offset=offset, saved=saved, why=why)
+        return Cut(size=size, line=line, offset=offset, saved=saved, why=why)
+
+    def _seal(self) -> None:
+        """Give the open file its number and begin the next; where it cannot be, go on with it.
+
+        The name is on the disk before the next file is: else a power loss could leave that one
+        under the name that the full one had.
+        """
+        files, folder = self._files, self.path.parent
+        try:
+            sealed = next_name(self.path, files)
+            files.rename(self.path, sealed)
+        except OSError:
+            return
+        try:
+            files.sync_folder(folder)
+            try:
+                fd = files.open(self.path, _WRITING | os.O_CREAT | os.O_EXCL)
+            except OSError:
+                files.rename(sealed, self.path)
+                files.sync_folder(folder)
+                return
+            self._close_open()
+            self._fd, self._start = fd, self._end.offset
+            files.sync_folder(folder)
+        except OSError as error:
+            trouble = refusal(sealed, "sealing a full file of the journal", error)
+            self._dead = trouble.message
+            raise JournalFailed(trouble.message, trouble.hint) from error
+        with suppress(OSError):
+            files.seal(sealed)
+
+    def _close_open(self) -> None:
+        self._files.close(self._fd)
 
     def _look(self) -> None:
         """Die if the file is no longer the one this journal wrote."""
         try:
             if not self._files.is_at(self._fd, self.path):
                 why = "it was removed or replaced while it was open"
-            elif (size := self._files.size(self._fd)) != self._end.offset:
-                why = f"it has {size} bytes, and {self._end.offset} were written"
+            elif (size := self._files.size(self._fd)) != self._end.offset - self._start:
+                why = f"it has {size} bytes, and {self._end.offset - self._start} were written"
             else:
                 return
         except OSError as error:
@@ -199,7 +259,7 @@ class Journal:
                 "make room on that disk (or lift the quota), then go on",
             )
         try:
-            self._files.ftruncate(self._fd, self._end.offset)
+            self._files.ftruncate(self._fd, self._end.offset - self._start)
         except OSError as error:
             trouble = refusal(self.path, "taking back a batch that was cut short", error)
             self._dead = trouble.message
@@ -218,7 +278,7 @@ class Journal:
             # next start, although they never reached the disk. Nobody was told of them: take
             # them out of sight. This is no second try; whether it works or not, we stop.
             with suppress(OSError):
-                self._files.ftruncate(self._fd, self._end.offset)
+                self._files.ftruncate(self._fd, self._end.offset - self._start)
             raise JournalFailed(
                 f"{trouble.message}; nothing more will be recorded",
                 "check the disk, then restart; everything acknowledged before is still there",

@@ -87,7 +87,7 @@ def test_repair_says_what_it_would_do_and_does_nothing(tmp_path: Path) -> None:
     data, names = path.read_bytes(), sorted(os.listdir(path.parent))
     done = anime("log", "repair", cwd=tmp_path)
     assert done.returncode == 1
-    assert f"damaged    line {line} (byte {offset}): it is not the line" in done.stdout
+    assert f"damaged    events.jsonl:{line} (byte {offset}): it is not the line" in done.stdout
     assert f"stays      {line - 1} lines, {offset:,} bytes\n" in done.stdout
     assert f"goes       {len(data) - offset:,} bytes from byte {offset}: 1 worker_lost, 1 " in (
         done.stdout

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.journal import Entry, Line, RealFiles, replay
+from pipeline.journal import Entry, Files, Line, RealFiles, replay
 from pipeline.journal import Journal as _Journal
+from pipeline.journal.writer import SEGMENT
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -36,6 +37,10 @@ class FailingFiles(RealFiles):
         self._step("ftruncate")
         super().ftruncate(fd, size)
 
+    def rename(self, path: Path, target: Path) -> None:
+        self._step("rename")
+        super().rename(path, target)
+
     def sync_folder(self, path: Path) -> None:
         self._step("sync_folder")
         super().sync_folder(path)
@@ -46,6 +51,11 @@ class FailingFiles(RealFiles):
             raise self.failing[call]
 
 
+def nowhere(offset: int) -> tuple[Path, int, int]:
+    """A place in a journal that is in no file."""
+    return Path("events.jsonl"), 1, offset
+
+
 def noon() -> datetime:
     return NOON
 
@@ -54,13 +64,13 @@ def entry(number: int) -> Entry:
     return Entry(type="job_submitted", fields=b'{"job":"a/b","number":%d}' % number)
 
 
-def opened(folder: Path, files: RealFiles | None = None) -> _Journal:
-    return _Journal.open(folder, clock=noon, files=files or RealFiles())
+def opened(folder: Path, files: Files | None = None, *, segment: int = SEGMENT) -> _Journal:
+    return _Journal.open(folder, clock=noon, files=files or RealFiles(), segment=segment)
 
 
-def written(folder: Path, batches: Sequence[int]) -> bytes:
-    """The bytes of a closed journal in `folder` with batches of those sizes."""
-    with opened(folder) as journal:
+def written(folder: Path, batches: Sequence[int], *, segment: int = SEGMENT) -> bytes:
+    """The bytes of a closed journal in `folder` with batches of those sizes; of its open file."""
+    with opened(folder, segment=segment) as journal:
         for size in batches:
             journal.append([entry(journal.seq + n) for n in range(1, size + 1)])
         return journal.path.read_bytes()

@@ -163,8 +163,7 @@ def test_mending_keeps_the_whole_batches_and_sets_aside_every_other_byte(
         done = repair(spoilt.path, started="now")
         assert done is not None, f"at {at}: silent"
         assert spoilt.path.read_bytes() == spoilt.whole[:kept] == spoilt.read()
-        assert (done.saved.read_bytes() if done.saved else b"") == data[kept:]
+        assert b"".join(saved.read_bytes() for saved in done.saved) == data[kept:]
         assert damage_of(spoilt.path) is None
-        for aside in (done.saved, done.mark):
-            if aside is not None:
-                aside.unlink()
+        for aside in (*done.saved, *([done.mark] if done.mark else [])):
+            aside.unlink()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.journal import Entry, JournalDamaged, JournalFailed, Line, Tail, follow, replay
 from pipeline.journal.line import encode
 from pipeline.journal.reader import Walk
-from tests.journal.journals import entry, opened, raws, replayed, written
+from tests.journal.journals import entry, nowhere, opened, raws, replayed, written
 
 _sizes = st.lists(st.integers(1, 4), max_size=6)
 
@@ -35,7 +35,7 @@ def _journal(tmp_path: Path, *sizes: int) -> Path:
 @given(_sizes, st.integers(1, 300))
 def test_chunks_of_any_size_give_the_same_lines(sizes: list[int], chunk: int) -> None:
     data = _bytes(sizes)
-    walk = Walk(Path("events.jsonl"))
+    walk = Walk(nowhere)
     batches = list(walk.batches(data[i : i + chunk] for i in range(0, len(data), chunk)))
     assert [len(batch) for batch in batches] == sizes
     assert raws([line for batch in batches for line in batch]) == data
@@ -48,7 +48,7 @@ def test_a_cut_anywhere_leaves_a_prefix_of_whole_batches(
 ) -> None:
     whole = _bytes(sizes)
     cut = data.draw(st.integers(0, len(whole)))
-    walk = Walk(Path("events.jsonl"))
+    walk = Walk(nowhere)
     batches = list(walk.batches([whole[:cut]]))
     kept = [len(batch) for batch in batches]
     assert kept == sizes[: len(kept)]
@@ -63,7 +63,7 @@ def test_two_flipped_bits_of_a_byte_are_never_silent(sizes: list[int], data: st.
     at = data.draw(st.integers(0, len(whole) - 1))
     one, two = data.draw(st.permutations(range(8)))[:2]
     whole[at] ^= 1 << one | 1 << two
-    walk = Walk(Path("events.jsonl"))
+    walk = Walk(nowhere)
     lines: list[Line] = []
     damage = None
     try:

@@ -75,9 +75,9 @@ def test_what_goes_is_set_aside_and_the_journal_goes_on(tmp_path: Path) -> None:
     known = (tmp_path / "acknowledged").read_bytes()
     done = _mended(tmp_path)
     keep = done.damage.keep
-    assert done.saved == tmp_path / "events.jsonl.damaged-1"
+    assert done.saved == (tmp_path / "events.jsonl.damaged-1",)
     assert done.mark == tmp_path / "acknowledged.damaged-1"
-    assert done.saved.read_bytes() == data[keep.offset :]
+    assert done.saved[0].read_bytes() == data[keep.offset :]
     assert done.mark.read_bytes() == known
     assert replayed(tmp_path) == (tmp_path / "events.jsonl").read_bytes() == data[: keep.offset]
     assert repair(tmp_path / "events.jsonl", started=NOW) is None
@@ -91,10 +91,10 @@ def test_it_can_be_put_back(tmp_path: Path) -> None:
     data = _damaged(tmp_path)
     files = {name: (tmp_path / name).read_bytes() for name in ("events.jsonl", "acknowledged")}
     done = _mended(tmp_path)
-    assert done.saved is not None
+    assert len(done.saved) == 1
     assert done.mark is not None
     with (tmp_path / "events.jsonl").open("ab") as journal:
-        journal.write(done.saved.read_bytes())
+        journal.write(done.saved[0].read_bytes())
     (tmp_path / "acknowledged").write_bytes(done.mark.read_bytes())
     assert {name: (tmp_path / name).read_bytes() for name in files} == files
     assert (tmp_path / "events.jsonl").read_bytes() == data
@@ -107,9 +107,9 @@ def test_nothing_that_was_set_aside_is_overwritten(tmp_path: Path) -> None:
     for number in (1, 2, 3):
         _damaged(tmp_path)
         done = _mended(tmp_path)
-        assert done.saved is not None
-        assert done.saved.name == f"events.jsonl.damaged-{number}"
-        kept.append((done.saved, done.saved.read_bytes()))
+        assert len(done.saved) == 1
+        assert done.saved[0].name == f"events.jsonl.damaged-{number}"
+        kept.append((done.saved[0], done.saved[0].read_bytes()))
     assert all(path.read_bytes() == data for path, data in kept)
 
 
@@ -117,10 +117,10 @@ def test_an_older_copy_of_the_journal_is_taken_as_it_is(tmp_path: Path) -> None:
     older = written(tmp_path, [1, 2])
     written(tmp_path, [1, 1])
     (tmp_path / "events.jsonl").write_bytes(older)
-    with pytest.raises(JournalDamaged, match="the file ends here"):
+    with pytest.raises(JournalDamaged, match="the journal ends here"):
         opened(tmp_path)
     done = _mended(tmp_path)
-    assert (done.damage.lost, done.damage.size, done.saved) == (2, 0, None)
+    assert (done.damage.lost, done.damage.size, done.saved) == (2, 0, ())
     assert done.mark is not None
     assert replayed(tmp_path) == older
 
@@ -133,7 +133,7 @@ def test_another_history_that_is_whole_in_itself_stays(tmp_path: Path) -> None:
         other = journal.path.read_bytes()
     (tmp_path / "events.jsonl").write_bytes(other)
     done = _mended(tmp_path)
-    assert (done.damage.lost, done.saved) == (0, None)
+    assert (done.damage.lost, done.saved) == (0, ())
     assert replayed(tmp_path) == other
 
 
@@ -141,7 +141,7 @@ def test_a_journal_that_has_gone_is_begun_again(tmp_path: Path) -> None:
     written(tmp_path, [1, 2])
     (tmp_path / "events.jsonl").unlink()
     done = _mended(tmp_path)
-    assert (done.damage.lost, done.saved) == (3, None)
+    assert (done.damage.lost, done.saved) == (3, ())
     with opened(tmp_path) as journal:
         assert journal.seq == 0
 
