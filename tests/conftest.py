@@ -1,5 +1,6 @@
 """For all tests: runs of the runner; hypothesis keeps no deadline, since machines are shared."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,36 @@ from hypothesis import settings
 from pipeline.core import events as e
 from pipeline.journal.files import Files
 from tests.running import Run
+
+_counted = pytest.StashKey[dict[str, Counter[str]]]()
+
+
+class Figures:
+    """What tests have counted, summed and printed when all are done: the README's figures."""
+
+    def __init__(self, counted: dict[str, Counter[str]]) -> None:
+        self._counted = counted
+
+    def add(self, what: str, cases: int, **bad: int) -> None:
+        """So many cases of `what`, and how many of them went wrong in which way."""
+        self._counted.setdefault(what, Counter()).update({"": cases, **bad})
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Figures:
+    return Figures(request.config.stash.setdefault(_counted, {}))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    counted = config.stash.get(_counted, {})
+    if counted:
+        terminalreporter.section("figures")
+    for what, counts in counted.items():
+        bad = ", ".join(f"{way} {count}" for way, count in counts.items() if way)
+        terminalreporter.write_line(f"{counts['']:>9,}  {what}: {bad}")
+
 
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")

@@ -24,7 +24,8 @@ RESERVED: Final = frozenset({"seq", "at", "v", "type", "batch", "crc"})
 _ENDING: Final = len(',"crc":"00000000"}')
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]*")
 _HEAD_BYTES: Final = re.compile(
-    rb'\{"seq":(\d{1,18}),"at":"[^"]*","v":\d+,"type":"[a-z0-9_]+","batch":\[(\d{1,9}),(\d{1,9})\]'
+    rb'\{"seq":(\d{1,18}),"at":"[ !#-~]*","v":\d+,"type":"[a-z0-9_]+",'
+    rb'"batch":\[(\d{1,9}),(\d{1,9})\]'
 )
 
 
@@ -146,7 +147,8 @@ def later_batch(raw: bytes, *, seq: int) -> bool:
 
     A batch is written only once the one before it is on the disk, so this tells damage from a
     write that was cut short. The heads are looked for anywhere in `raw`, because a damaged
-    newline joins two lines.
+    newline joins two lines. A head is printable throughout, so a hole of zeros, as a power loss
+    leaves it, cannot make one of two.
     """
     for found in _HEAD_BYTES.finditer(raw):
         number, position, size = map(int, found.groups())

@@ -18,6 +18,7 @@ from pipeline.journal import JournalDamaged, damage_of, repair, replay
 from pipeline.journal import mark as marks
 from pipeline.journal.line import encode
 from pipeline.journal.mark import START, Mark
+from tests.conftest import Figures
 from tests.golden import TODAY
 from tests.journal.journals import entry, raws
 
@@ -113,9 +114,10 @@ class _Spoilt:
 @_kinds
 @_known
 def test_a_cut_is_a_prefix_with_all_that_was_acknowledged_or_refused(
-    tmp_path: Path, kind: str, known: Known, step: int
+    tmp_path: Path, kind: str, known: Known, step: int, figures: Figures
 ) -> None:
     spoilt = _Spoilt(tmp_path, kind, known)
+    count = len(range(0, len(spoilt.whole), step))
     for size in spoilt.cuts(step):
         found, kept = spoilt.read(), spoilt.kept(size)
         if size < spoilt.known.offset:
@@ -124,15 +126,17 @@ def test_a_cut_is_a_prefix_with_all_that_was_acknowledged_or_refused(
             assert found.line == spoilt.whole[: found.offset].count(b"\n") + 1
         else:
             assert found == spoilt.whole[:kept], f"cut at {size}"
+    figures.add("a journal cut at a byte", count, silent=0)
 
 
 @_steps
 @_kinds
 @_known
 def test_two_flipped_bits_are_refused_or_the_last_batchs_torn_write(
-    tmp_path: Path, kind: str, known: Known, step: int
+    tmp_path: Path, kind: str, known: Known, step: int, figures: Figures
 ) -> None:
     spoilt = _Spoilt(tmp_path, kind, known)
+    count = len(range(0, len(spoilt.whole), step))
     for at in spoilt.flips(step):
         found = spoilt.read()
         if at >= max(spoilt.known.offset, spoilt.last) and isinstance(found, bytes):
@@ -141,6 +145,7 @@ def test_two_flipped_bits_are_refused_or_the_last_batchs_torn_write(
             assert isinstance(found, JournalDamaged), f"flip at {at}: silent"
             assert found.keep == spoilt.kept(at) <= found.offset <= at
             assert found.line == spoilt.whole[: found.offset].count(b"\n") + 1
+    figures.add("two bits of a byte of a journal flipped", count, silent=0)
 
 
 def _cut(spoilt: _Spoilt, at: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from pipeline.journal import (
     sealed_names,
 )
 from pipeline.journal.files import REAL
+from tests.conftest import Figures
 from tests.journal.journals import FailingFiles, entry, opened, raws, replayed, written
 
 SIZES = [1, 2, 1, 3, 1, 1, 2, 1, 1]
@@ -330,3 +332,27 @@ def test_other_files_of_the_folder_are_no_segments(tmp_path: Path) -> None:
     assert replayed(tmp_path) == whole
     with opened(tmp_path) as journal:
         assert journal.seq == sum(SIZES)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_two_flipped_bits_anywhere_in_any_file_are_refused(
+    tmp_path: Path, known: bool, figures: Figures
+) -> None:
+    """Also without the acknowledged end: then only the last batch may pass for a torn write."""
+    written(tmp_path, SIZES, segment=SMALL)
+    whole = replayed(tmp_path)
+    last = len(whole) - len(whole.splitlines(keepends=True)[-1])
+    if not known:
+        (tmp_path / "acknowledged").unlink()
+    at = silent = 0
+    for file in sorted(tmp_path.glob("events*.jsonl"), key=_order):
+        file.chmod(0o644)
+        data = file.read_bytes()
+        for place, byte in enumerate(data):
+            file.write_bytes(data[:place] + bytes([byte ^ 0b100001]) + data[place + 1 :])
+            with suppress(JournalDamaged):
+                silent += replayed(tmp_path) != whole[:last] or known or at < last
+            at += 1
+        file.write_bytes(data)
+    figures.add("two bits of a byte of a journal in many files flipped", at, silent=silent)
+    assert silent == 0
