@@ -59,7 +59,7 @@ def produce(
         pictures.sweep(root)
         audiences: list[Audience] = [audience]
         if page:
-            audiences.append(_page(settings, root, ending, note))
+            audiences.append(_page(settings, root, state.copy(), ending, note))
         inbox = Inbox(root, polling=settings.polling)
         inbox.start()
         ending.callback(inbox.stop)
@@ -85,13 +85,17 @@ def produce(
 
 
 def _page(
-    settings: Settings, root: Path, ending: ExitStack, note: Callable[[str, str], None]
+    settings: Settings,
+    root: Path,
+    state: State,
+    ending: ExitStack,
+    note: Callable[[str, str], None],
 ) -> Audience:
-    """The page, listening, until `ending` ends."""
+    """The page, listening, until `ending` ends; `state` is to be its own."""
     from pipeline.server import Server
 
     server = Server(
-        inbox=root, journal=journal_path(root), state=restore(root),
+        inbox=root, journal=journal_path(root), state=state,
         host=settings.host, port=settings.port,
     )  # fmt: skip
     url = server.start()

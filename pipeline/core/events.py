@@ -17,7 +17,7 @@ from pipeline.core.styles import Style
 from pipeline.core.upcast import upcast
 
 
-class Fact(Struct, frozen=True, kw_only=True, tag_field="type"):
+class Fact(Struct, frozen=True, kw_only=True, gc=False, tag_field="type"):
     """What all events share: the wire name in `type`."""
 
 

@@ -110,7 +110,7 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 
 
 class Project(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True,
+    Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True, omit_defaults=True,
     tag_field="kind", tag="project",
 ):  # fmt: skip
     """A production: what holds for all its characters and jobs."""
@@ -143,7 +143,7 @@ class Project(
 
 
 class Character(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True,
+    Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True, omit_defaults=True,
     tag_field="kind", tag="character",
 ):  # fmt: skip
     """A bible. Appearance, outfit, expression, trigger and negative reach the prompt.
@@ -215,7 +215,7 @@ class Role(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
 
 class Job(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True,
+    Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True, omit_defaults=True,
     tag_field="kind", tag="job",
 ):  # fmt: skip
     """One picture to draw, or `count` of them. It needs a prompt, characters, or both."""
@@ -323,7 +323,7 @@ class Job(
 Manifest = Project | Character | Job
 
 
-class Fault(Struct, frozen=True, kw_only=True):
+class Fault(Struct, frozen=True, kw_only=True, gc=False):
     """What is wrong with one field; `path` leads to it from the document's root."""
 
     path: tuple[str | int, ...]

@@ -8,7 +8,7 @@ from msgspec import Struct
 from pipeline.core.samplers import Sampler, Schedule
 
 
-class Model(Struct, frozen=True, kw_only=True):
+class Model(Struct, frozen=True, kw_only=True, gc=False):
     """A diffusion model as the journal knows it; width and height are its own size in pixels."""
 
     name: str
@@ -17,7 +17,7 @@ class Model(Struct, frozen=True, kw_only=True):
     height: int
 
 
-class Region(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Region(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A part of the picture with a prompt of its own.
 
     The sides are shares of the picture, 0..1 from its left upper corner. `feather` is the width of
@@ -48,7 +48,7 @@ class Region(Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError(f"Region.weight: {self.weight}; give more than 0 and at most 1")
 
 
-class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Everything the model call takes but the seed; its digest decides what is the same picture.
 
     What is at its default is left out of the digest, so a field that comes later changes none.
@@ -68,7 +68,7 @@ class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True):
     regions: tuple[Region, ...] = ()
 
 
-class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One picture that a take asks for: the model's inputs, their digest, and its seed.
 
     `label` says which of several it is (`smile · forest`), for people; it is not in the digest.
@@ -80,14 +80,14 @@ class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True):
     label: str = ""
 
 
-class Meant(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Meant(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a job came to in a moment: digest and seed of each picture, and its inputs by name."""
 
     shows: tuple[tuple[str, int], ...]
     inputs: dict[str, str] = {}
 
 
-class Made(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Made(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Under which conditions a picture was drawn: what decides rounding, not content.
 
     `lean` is whether it was drawn with less memory, because it did not fit: attention head by head
@@ -103,7 +103,7 @@ class Made(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lean: bool = False
 
 
-class Task(Struct, frozen=True, kw_only=True):
+class Task(Struct, frozen=True, kw_only=True, gc=False):
     """One picture that is owed: what a worker is given.
 
     `file` is where it belongs, relative to the inbox; `replaces` is the sha256 of the journal's

@@ -16,7 +16,7 @@ from pipeline.core.resolved import Cell, Made, Meant, Model
 from pipeline.core.styles import Style
 
 
-class ProjectState(Struct, frozen=True, kw_only=True):
+class ProjectState(Struct, frozen=True, kw_only=True, gc=False):
     """A project in force, and the file that says so."""
 
     key: str
@@ -24,7 +24,7 @@ class ProjectState(Struct, frozen=True, kw_only=True):
     spec: Project
 
 
-class CharacterState(Struct, frozen=True, kw_only=True):
+class CharacterState(Struct, frozen=True, kw_only=True, gc=False):
     """A character in force, and the file that says so."""
 
     key: str
@@ -32,7 +32,7 @@ class CharacterState(Struct, frozen=True, kw_only=True):
     spec: Character
 
 
-class Image(Struct, frozen=True, kw_only=True):
+class Image(Struct, frozen=True, kw_only=True, gc=False):
     """A finished picture; `source` is the file it was reused from, `made` how it was drawn.
 
     `discarded` is whether it is no longer kept: its file is gone, or about to go.
@@ -50,7 +50,7 @@ class Image(Struct, frozen=True, kw_only=True):
     discarded: bool = False
 
 
-class Drawn(Struct, frozen=True, kw_only=True):
+class Drawn(Struct, frozen=True, kw_only=True, gc=False):
     """Where a picture stands, and what it is; `discarded` as of an image."""
 
     file: str
@@ -58,7 +58,7 @@ class Drawn(Struct, frozen=True, kw_only=True):
     discarded: bool = False
 
 
-class Take(Struct, frozen=True, kw_only=True):
+class Take(Struct, frozen=True, kw_only=True, gc=False):
     """One rendering of a job. `images`, `started` and `failed` are by index, from 1.
 
     `lean` has the numbers of the pictures that did not fit into memory and are to be drawn with
@@ -119,7 +119,7 @@ class Take(Struct, frozen=True, kw_only=True):
         return tuple((cell.digest, cell.seed) for cell in self.cells)
 
 
-class JobState(Struct, frozen=True, kw_only=True):
+class JobState(Struct, frozen=True, kw_only=True, gc=False):
     """A job and all that became of it; `order` is the seq of its first submission.
 
     The last of `takes` is the current one: the newest, or an older one that was restored.
@@ -188,6 +188,17 @@ class State(Struct, kw_only=True):
     seeds: dict[str, int] = {}
     answered: dict[str, None] = {}
     finished: int = 0
+
+    def copy(self) -> "State":
+        """The same state, to be folded further by itself; what no fold changes is shared."""
+        tables = {
+            name: dict(table)
+            for name in self.__struct_fields__
+            if name != "files" and isinstance(table := getattr(self, name), dict)
+        }
+        return replace(
+            self, **tables, files={file: dict(keys) for file, keys in self.files.items()}
+        )
 
     @property
     def model_sha256(self) -> str | None:
