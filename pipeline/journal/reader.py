@@ -26,14 +26,14 @@ class Walk:
     """One pass over the bytes of a journal that follow `good`.
 
     Nothing before the end `acknowledged`, nor before the byte `sealed`, can be a torn tail.
-    Afterwards `good` is the end of the last whole batch, and `torn` says what is wrong with
-    the tail behind it (None if there is none).
+    Afterwards `good` is the end of the last whole batch, `floor` the end of what is sealed, and
+    `torn` says what is wrong with the tail behind it (None if there is none).
     """
 
     def __init__(
         self, locate: Locate, *, good: Mark = START, acknowledged: Mark = START, sealed: int = 0
     ) -> None:
-        self.good = good
+        self.good = self.floor = good
         self.torn: str | None = None
         self._locate = locate
         self._acknowledged = acknowledged
@@ -81,6 +81,8 @@ class Walk:
             )
             raise self._damage(why, self.good.offset)
         self.good = mark
+        if mark.offset == self._sealed:
+            self.floor = mark
 
     def _judge(self, why: str, offset: int, rest: Iterable[tuple[bytes, bool]]) -> None:
         """A torn tail, then `torn` says so; or damage, then it is raised."""

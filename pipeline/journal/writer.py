@@ -17,7 +17,7 @@ from typing import Final, Self
 
 import msgspec
 
-from pipeline.journal import aside, lock
+from pipeline.journal import aside, lock, seal
 from pipeline.journal import mark as marks
 from pipeline.journal.errors import JournalFailed, JournalFull, refusal, told
 from pipeline.journal.files import REAL, Files
@@ -68,8 +68,8 @@ class Journal:
         self._segment = segment
         self._closing = closing
         self._acknowledged_fd = -1
-        self._start = 0
-        """The bytes that are sealed, before the open file."""
+        self._start = START
+        """The end of what is sealed, before the open file."""
         self._end = START
         self._dead: str | None = None
 
@@ -118,7 +118,7 @@ class Journal:
     @property
     def sealed(self) -> int:
         """How many bytes of it are in sealed segments."""
-        return self._start
+        return self._start.offset
 
     def now(self) -> str:
         """The moment by this journal's clock, as its lines say it."""
@@ -140,7 +140,7 @@ class Journal:
         lines = encode(entries, at=at or self.now(), seq=end.seq, crc=end.crc)
         data = b"".join([line.raw + b"\n" for line in lines])
         self._look()
-        if end.offset - self._start >= self._segment:
+        if end.offset - self._start.offset >= self._segment:
             self._seal()
         self._write(data)
         self._flush()
@@ -171,10 +171,10 @@ class Journal:
         with told(self.path, "reading"):
             known = marks.read(folder, files)
             with view(self.path, files) as now:
-                walk = Walk.over(now, acknowledged=known)
-                for _ in walk.batches(now.chunks()):
+                walk = Walk.over(now, good=seal.vouched(now, files=files), acknowledged=known)
+                for _ in walk.batches(now.chunks(walk.good.offset)):
                     pass
-        self._start, self._end = now.floor, walk.good
+        self._start, self._end = walk.floor, walk.good
         if walk.torn is not None:
             with told(self.path, "cutting the torn tail"):
                 self.cut = self._cut(walk.torn)
@@ -190,7 +190,7 @@ class Journal:
 
     def _cut(self, why: str) -> Cut:
         """Set the torn tail aside, durably, before it is cut."""
-        files, offset = self._files, self._end.offset - self._start
+        files, offset = self._files, self._end.offset - self._start.offset
         with view(self.path, files) as now:
             line = now.locate(self._end.offset)[1]
         size = files.size(self._fd) - offset
@@ -219,14 +219,15 @@ class Journal:
                 files.sync_folder(folder)
                 return
             self._close_open()
-            self._fd, self._start = fd, self._end.offset
+            begin, self._fd, self._start = self._start, fd, self._end
             files.sync_folder(folder)
         except OSError as error:
             trouble = refusal(sealed, "sealing a full file of the journal", error)
             self._dead = trouble.message
             raise JournalFailed(trouble.message, trouble.hint) from error
-        with suppress(OSError):
+        with suppress(OSError), view(self.path, files) as now:
             files.seal(sealed)
+            seal.keep(now, now.sealed[-1], begin, self._start, files=files)
 
     def _close_open(self) -> None:
         self._files.close(self._fd)
@@ -236,8 +237,10 @@ class Journal:
         try:
             if not self._files.is_at(self._fd, self.path):
                 why = "it was removed or replaced while it was open"
-            elif (size := self._files.size(self._fd)) != self._end.offset - self._start:
-                why = f"it has {size} bytes, and {self._end.offset - self._start} were written"
+            elif (size := self._files.size(self._fd)) != self._end.offset - self._start.offset:
+                why = (
+                    f"it has {size} bytes, and {self._end.offset - self._start.offset} were written"
+                )
             else:
                 return
         except OSError as error:
@@ -259,7 +262,7 @@ class Journal:
                 "make room on that disk (or lift the quota), then go on",
             )
         try:
-            self._files.ftruncate(self._fd, self._end.offset - self._start)
+            self._files.ftruncate(self._fd, self._end.offset - self._start.offset)
         except OSError as error:
             trouble = refusal(self.path, "taking back a batch that was cut short", error)
             self._dead = trouble.message
@@ -278,7 +281,7 @@ class Journal:
             # next start, although they never reached the disk. Nobody was told of them: take
             # them out of sight. This is no second try; whether it works or not, we stop.
             with suppress(OSError):
-                self._files.ftruncate(self._fd, self._end.offset - self._start)
+                self._files.ftruncate(self._fd, self._end.offset - self._start.offset)
             raise JournalFailed(
                 f"{trouble.message}; nothing more will be recorded",
                 "check the disk, then restart; everything acknowledged before is still there",

@@ -84,9 +84,9 @@ class Disk:
         self._renamings: list[tuple[str | None, str, _Inode]] = []
         self._open: dict[int, tuple[_Inode, list[int], bool]] = {}
 
-    def survivors(self) -> set[Image]:
+    def survivors(self, *, seals: bool = True) -> set[Image]:
         """Everything that may be on the disk if the power goes now; what the lock says is nothing
-        to anybody by then."""
+        to anybody by then. Without `seals` those are gone, as if the cache had been deleted."""
         found: set[Image] = set() if self._folder_durable else {None}
         for done in _subsets(self._renamings):
             names = dict(self._durable)
@@ -96,7 +96,11 @@ class Disk:
                 if source is not None:
                     del names[source]
                 names[target] = inode
-            listed = sorted((name, inode) for name, inode in names.items() if name != LOCK_NAME)
+            listed = sorted(
+                (name, inode)
+                for name, inode in names.items()
+                if name != LOCK_NAME and (seals or not name.endswith(".seal"))
+            )
             for contents in product(*(inode.survivors() for _, inode in listed)):
                 found.add(tuple(zip([name for name, _ in listed], contents, strict=True)))
         return found

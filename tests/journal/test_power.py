@@ -33,9 +33,9 @@ Point = tuple[Image, bytes, bytes]
 class Life:
     """A journal on a disk, and all that a power loss may leave at each moment of its life."""
 
-    def __init__(self, segment: int) -> None:
+    def __init__(self, segment: int, *, seals: bool) -> None:
         self.found: set[Point] = set()
-        self._segment = segment
+        self._segment, self._seals = segment, seals
         self._disk = Disk()
         self._told = self._writing = b""
         self._open()
@@ -87,7 +87,7 @@ class Life:
 
     def _lose(self) -> None:
         told, writing = self._told, self._writing
-        self.found |= {(image, told, writing) for image in self._disk.survivors()}
+        self.found |= {(image, told, writing) for image in self._disk.survivors(seals=self._seals)}
 
 
 def lives(operations: int) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -111,17 +111,25 @@ def _read(disk: Disk) -> bytes:
     return b"".join(line.raw + b"\n" for line in replay(PATH, files=disk))
 
 
+_slow = pytest.mark.slow, pytest.mark.timeout(3600)
+
+
 @pytest.mark.parametrize(
-    "operations",
-    [3, pytest.param(4, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])],
+    ("operations", "seals"),
+    [
+        (2, True),
+        (3, False),
+        pytest.param(3, True, marks=_slow),
+        pytest.param(4, False, marks=_slow),
+    ],
 )
 def test_every_state_after_a_power_loss_has_all_that_was_acknowledged(
-    operations: int, figures: Figures
+    operations: int, seals: bool, figures: Figures
 ) -> None:
     found: set[Point] = set()
     count = 0
     for segment, life in lives(operations):
-        one = Life(segment)
+        one = Life(segment, seals=seals)
         for operation in life:
             one.live(operation)
         count += 1
@@ -130,7 +138,8 @@ def test_every_state_after_a_power_loss_has_all_that_was_acknowledged(
         found |= one.found
     assert len(found) >= 10_000 or operations < 3
     figures.add(
-        f"states of the disk after a power loss, in {count} lives of a journal",
+        f"states of the disk after a power loss, in {count} lives of a journal"
+        f"{' and its seals' if seals else ''}",
         len(found), lost=0, invented=0,
     )  # fmt: skip
 
