@@ -5,8 +5,10 @@ worker. What the two texts inside say is `pipeline.core.parameters`' and `pipeli
 Never touches torch.
 """
 
+import zlib
 from io import BytesIO
 from pathlib import Path
+from typing import Any, Final
 
 from PIL import Image, PngImagePlugin
 
@@ -16,8 +18,9 @@ from pipeline.core.record import KEY, Record
 from pipeline.core.resolved import Made, Task
 from pipeline.inscription import NotRead, pixels_of
 
-_LEVEL = 4
-"""zlib's level: a third of the time of Pillow's default, at the same size."""
+PACKING: Final[dict[str, Any]] = {"compress_level": 1, "compress_type": zlib.Z_RLE}
+"""Runs of equal bytes only: about a quarter of the time of Pillow's default, at the same size, since
+PNG's filters have left little else to find."""
 
 
 def encode(image: Image.Image, task: Task, model: str, made: Made) -> bytes:
@@ -43,7 +46,7 @@ def encode(image: Image.Image, task: Task, model: str, made: Made) -> bytes:
     texts.add_text("parameters", parameters.write(task.resolved, task.seed, model))
     texts.add_text(KEY, record.encode(mine))
     stream = BytesIO()
-    image.save(stream, "png", pnginfo=texts, compress_level=_LEVEL)
+    image.save(stream, "png", pnginfo=texts, **PACKING)
     return stream.getvalue()
 
 

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.check import check
+from tests.benchmarks.journal import journal
 from tests.benchmarks.latency import latency
+from tests.benchmarks.png import png
 from tests.benchmarks.table import Row, table
 from tests.benchmarks.weights import weights
 from tests.benchmarks.workers import workers
@@ -22,6 +24,8 @@ BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "workers": workers,
     "latency": latency,
     "check": check,
+    "journal": journal,
+    "png": png,
 }
 ON_GPU = ("workers", "latency")
 """Weights on a GPU are not in the memory that PSS speaks of."""
