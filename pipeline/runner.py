@@ -7,7 +7,7 @@ does not know who watches.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -72,13 +72,16 @@ class Runner:
         opening: Sequence[e.Event] = (),
         once: bool = False,
         grace: float = 30.0,
+        turned: Callable[[float], None] = lambda now: None,
     ) -> None:
         """`state` is the fold of the journal; `opening` is recorded first; `grace` is how many
-        seconds a stop waits for the pictures in work; `once` ends when nothing is owed."""
+        seconds a stop waits for the pictures in work; `once` ends when nothing is owed; `turned`
+        is called with the time after every turn of the loop."""
         self._root, self._inbox, self._pool, self._audience = root, inbox, pool, audience
         self._ledger = Ledger(journal=journal, state=state, audience=audience)
         self._complaints = Complaints(root)
         self._opening, self._once, self._grace = list(opening), once, grace
+        self._turned = turned
         self._sight = Sight(root, inbox)
         self._sheets = Sheets(root, inbox.wake)
         self._orders = Orders(root)
@@ -114,6 +117,7 @@ class Runner:
             while not self._ended(deadline):
                 self._inbox.wait(PATIENCE)
                 self.step(time.monotonic())
+                self._turned(time.monotonic())
                 if self._stops and deadline is None:
                     deadline = time.monotonic() + self._grace
         finally:
@@ -241,6 +245,7 @@ class Runner:
                 if self._stops or self._once or not isinstance(error, JournalFull):
                     raise
                 log.error("%s; trying again", error.message)
+                self._turned(time.monotonic())
                 time.sleep(AGAIN)
             else:
                 if self._live.journal_failed is not None:

@@ -21,6 +21,7 @@ from pipeline.inbox.watch import Inbox
 from pipeline.journal import Journal
 from pipeline.limits import allow_open_files
 from pipeline.model import describe
+from pipeline.notify import notifier
 from pipeline.pool import WorkerPool
 from pipeline.runner import Runner
 from pipeline.settings import Settings
@@ -71,10 +72,19 @@ def produce(
             root, settings.model, workers=settings.workers, device=settings.device,
             threads=settings.threads, wake=inbox.wake, sha256=model.sha256, hashes=hashes,
         )  # fmt: skip
+        manager = notifier(os.environ, state)
+        if manager is not None:
+            ending.callback(manager.close)
+            audiences.append(manager)
+
+        def turned(now: float) -> None:
+            if manager is not None:
+                manager.turned(now, pool.live())
+
         runner = Runner(
             root=root, inbox=inbox, journal=journal, pool=pool, state=state,
             audience=Audiences(audiences), opening=[started, *_start(settings, state)], once=once,
-            grace=settings.grace,
+            grace=settings.grace, turned=turned,
         )  # fmt: skip
         with _stopping(runner.stop) as caught:
             note("watching", f"{root} with model {model.name}")

@@ -26,6 +26,7 @@ def png(folder: Path, device: str) -> list[Row]:
     grainy = Image.fromarray(np.clip(np.asarray(drawn) + grain, 0, 255).astype(np.uint8))
     ours: list[float] = []
     theirs: list[float] = []
+    size = whole = 0
     for _ in range(TIMES):
         mine, size = _packed(grainy, **PACKING)
         default, whole = _packed(grainy)
