@@ -19,7 +19,7 @@ from pipeline.core.resolved import Made, Task
 from pipeline.inscription import NotRead, pixels_of
 
 PACKING: Final[dict[str, Any]] = {"compress_level": 1, "compress_type": zlib.Z_RLE}
-"""Runs of equal bytes only: a quarter of the time of Pillow's default, at the same size, since PNG's
+"""Runs of equal bytes only: a quarter of the time of Pillow's default at the same size, as PNG's
 filters have left little else to find."""
 
 
