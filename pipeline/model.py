@@ -106,6 +106,11 @@ def check(folder: Path) -> None:
         _check_component(folder, name, index.get(name))
 
 
+def weight(folder: Path) -> int:
+    """Bytes of weights in the folder, as they lie on the disk."""
+    return sum(file.stat().st_size for name in WEIGHTS for file in _weights(folder / name))
+
+
 def variant(folder: Path) -> str | None:
     """`fp16` where the weights are there only in files of that name, as hubs offer them."""
     files = _weights(folder / "unet")
