@@ -3,6 +3,7 @@
 One contract suite, `tests/render/test_pool_contract.py`, runs over the fake pool and the real one.
 """
 
+import errno
 import random
 from collections import deque
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from pipeline.core.observed import (
     WorkerWarm,
 )
 from pipeline.core.resolved import Made, Task
-from pipeline.pictures import place
+from pipeline.pictures import PictureError, place
 from pipeline.render import png
 
 FAKE_MADE = Made(device="cpu", dtype="float32", threads=1, batch=1, torch="0", diffusers="0")
@@ -189,7 +190,19 @@ class FakePool:
         )
         made = replace(FAKE_MADE, lean=task.lean)
         data = png.encode(square(task), task, "fake", made)
-        placed = place(self.root, task, data, lambda path: png.is_ours(path, task))
+        try:
+            placed = place(self.root, task, data, lambda path: png.is_ours(path, task))
+        except (OSError, PictureError) as error:
+            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+            self._reports.append(
+                Failed(
+                    worker=name,
+                    task=task,
+                    kind="disk_full" if full else "error",
+                    error=f"{type(error).__name__}: {error}",
+                )
+            )
+            return
         self._reports.append(
             Painted(
                 worker=name,
