@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
@@ -232,7 +232,7 @@ class Machine(RuleBasedStateMachine):
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def run(examples: int, steps: int, *, steady: bool) -> None:
+def run(examples: int, steps: int, *, steady: bool, shrink: bool = True) -> None:
     """Run the machine; raises what it finds."""
     run_state_machine_as_test(
         Machine,
@@ -242,6 +242,7 @@ def run(examples: int, steps: int, *, steady: bool) -> None:
             derandomize=steady,
             database=None,
             deadline=None,
+            phases=(Phase.explicit, Phase.generate, *((Phase.shrink,) if shrink else ())),
             suppress_health_check=list(HealthCheck),
         ),
     )
@@ -251,9 +252,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=100)
     parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--shrink", action="store_true", help="look for the shortest failure")
     asked = parser.parse_args()
     begun = time.monotonic()
-    run(asked.examples, asked.steps, steady=False)
+    run(asked.examples, asked.steps, steady=False, shrink=asked.shrink)
     for name, times in sorted(Machine.steps.items()):
         print(f"{times:7} {name}")
     print(f"{sum(Machine.steps.values()):7} steps in {time.monotonic() - begun:.0f} s, 0 lost")
