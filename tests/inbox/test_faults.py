@@ -62,7 +62,7 @@ def test_a_pipe_that_takes_the_place_of_a_manifest_means_it_is_gone(root: Path) 
     assert inbox.step(T + RESCAN + 1) == [FileGone(file="a.yaml")]
 
 
-@pytest.mark.parametrize("name", ["夜の街", "𝓷𝓮𝓸𝓷-🌃", "מדבר", "é", "x" * 200])
+@pytest.mark.parametrize("name", ["夜の街", "neon-🌃", "מדבר", "é", "x" * 200])
 def test_a_name_in_any_script_is_a_name(root: Path, name: str) -> None:
     (root / f"{name}.yaml").write_text(JOB)
     told = seen(Inbox(root), T)
