@@ -6,6 +6,7 @@ torch; the page's code only where a page is wanted.
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from pipeline.core import events as e
 from pipeline.core.state import State
 from pipeline.history import PRIVATE, inbox_at, journal_path, restore
 from pipeline.inbox.watch import Inbox
-from pipeline.journal import Journal
+from pipeline.journal import Journal, JournalFull
 from pipeline.limits import allow_open_files
 from pipeline.model import describe
 from pipeline.notify import notifier
@@ -28,6 +29,8 @@ from pipeline.settings import Settings
 
 STARTED_PAUSED = "started paused, as the settings ask (on_start)"
 INTERRUPTED = 130
+ROOM = 2.0
+"""Seconds between two looks whether there is room to begin."""
 
 
 def produce(
@@ -49,7 +52,7 @@ def produce(
     root = inbox_at(settings.inbox).resolve()
     allow_open_files()
     with ExitStack() as ending:
-        journal = ending.enter_context(Journal.open(root / PRIVATE, clock=_now))
+        journal = ending.enter_context(_journal(root / PRIVATE, once=once, note=note))
         if journal.cut is not None:
             cut = journal.cut
             note("cut", f"a torn end of the journal ({cut.size} bytes), kept as {cut.saved}")
@@ -92,6 +95,21 @@ def produce(
         snapshot.renew(root / PRIVATE, runner.state, journal.end)
     interrupted = signal.SIGINT in caught or (once and caught)
     return INTERRUPTED if interrupted else code
+
+
+def _journal(private: Path, *, once: bool, note: Callable[[str, str], None]) -> Journal:
+    """The open journal; where there is no room to begin, it is waited for, unless it runs once."""
+    told = ""
+    while True:
+        try:
+            return Journal.open(private, clock=_now)
+        except JournalFull as error:
+            if once:
+                raise
+            if error.message != told:
+                note("waiting", f"for room: {error.message}")
+            told = error.message
+            time.sleep(ROOM)
 
 
 def _page(

@@ -181,12 +181,12 @@ class Inbox:
             self._scanned_at = now
             self._locks = whole.git_locks(self._root)
             folders = {""}
-        for folder in folders:
+        tops = {each for each in folders if not _is_below(each, folders)}
+        for folder in tops:
             due.update(dict.fromkeys(files.walk(self._root, folder, failed.__setitem__), False))
-            inside = f"{folder}/" if folder else ""
-            due.update(
-                (raw, False) for raw in self._known if raw == folder or raw.startswith(inside)
-            )
+        if tops:
+            # Once over what is known, however many folders there are.
+            due.update((raw, False) for raw in self._known if raw in tops or _is_below(raw, tops))
         for raw in (*hinted.touched, *self._unsettled, *self._missing):
             due.setdefault(raw, False)
         due.update(dict.fromkeys(hinted.closed, True))
@@ -290,6 +290,18 @@ class Inbox:
         due += [since + ABSENCE for since in self._missing.values()]
         due += [now + CHECK, (self._scanned_at or now) + RESCAN]
         return max(min(due) - now, 0.001)
+
+
+def _is_below(raw: str, folders: set[str]) -> bool:
+    """Whether a path lies in one of the folders, at any depth ('' is the inbox)."""
+    if raw and "" in folders:
+        return True
+    end = raw.rfind("/")
+    while end > 0:
+        if raw[:end] in folders:
+            return True
+        end = raw.rfind("/", 0, end)
+    return False
 
 
 def _seen(sha256: str, loaded: Loaded) -> FileSeen:
