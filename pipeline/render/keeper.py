@@ -122,7 +122,7 @@ class Keeper:
             case Recycle(worker=name, pid=pid):
                 for child in self._children:
                     if child.process is not None and (child.name, child.process.pid) == (name, pid):
-                        # One that hangs in native code, or is stopped, does not hear it.
+                        # What it loaded may hold that signal back: then it is killed by `step`.
                         child.process.terminate()
                         child.ends_at = time.monotonic() + _MERCY
             case End():
