@@ -36,10 +36,12 @@ def produce(
     page: bool,
     audience: Audience,
     note: Callable[[str, str], None],
+    clock: Callable[[], datetime] | None = None,
 ) -> int:
     """Run an inbox until it is stopped, or until all that is owed is drawn; returns the exit code.
 
-    `note` is given a verb and a text for what is said once, such as the page's address.
+    `note` is given a verb and a text for what is said once, such as the page's address. `clock` is
+    the wall clock that dates events, the system's by default; nothing hangs on it but dates.
 
     Raises:
         NoInbox, InboxHeld, JournalDamaged, JournalFailed, ModelError, CannotListen, NoWorkers: by
@@ -48,7 +50,7 @@ def produce(
     root = inbox_at(settings.inbox).resolve()
     allow_open_files()
     with ExitStack() as ending:
-        journal = ending.enter_context(Journal.open(root / PRIVATE, clock=_now))
+        journal = ending.enter_context(Journal.open(root / PRIVATE, clock=clock or _now))
         if journal.cut is not None:
             cut = journal.cut
             note("cut", f"a torn end of the journal ({cut.size} bytes), kept as {cut.saved}")

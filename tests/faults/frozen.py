@@ -1,6 +1,6 @@
 """Processes held still, so that what is on the disk can be looked at before one of them is killed.
 
-Owns SIGSTOP and SIGCONT, and what /proc says of processes. Kills nobody.
+Owns SIGSTOP and SIGCONT, and what /proc says of processes.
 """
 
 import os
@@ -28,6 +28,11 @@ def still(pids: Iterable[int]) -> Iterator[None]:
     finally:
         for pid in held:
             _send(pid, signal.SIGCONT)
+
+
+def kill(pid: int) -> None:
+    """kill -9, if it is still there."""
+    _send(pid, signal.SIGKILL)
 
 
 def draws(pid: int) -> bool:
