@@ -119,5 +119,4 @@ def left_in(folders: Iterable[Path]) -> list[str]:
 
 
 def _same(one: State, other: State) -> bool:
-    encoder = msgspec.json.Encoder(order="sorted")
-    return encoder.encode(one) == encoder.encode(other)
+    return msgspec.json.encode(one) == msgspec.json.encode(other)

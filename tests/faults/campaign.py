@@ -310,7 +310,7 @@ class Campaign:
         """What the journal says that is new."""
         for line in self._tail.read():
             match event_of(line):
-                case e.JobSubmitted(job=job):
+                case e.JobSubmitted(key=job):
                     self._submitted.add(job)
                 case e.RenderStarted(job=job, index=index, worker=worker):
                     self._started[job, index] = self._drawers[job, index] = worker

@@ -25,7 +25,7 @@ from tests.soak.meters import Meter
 
 _MOST_JOBS = 40
 _BEAT = 0.2
-_PROJECT = "kind: project\nname: Soak\nrerender: auto\n"
+_PROJECT = "kind: project\nname: Soak\nrerender: always\n"
 _BIBLE = "kind: character\nname: Aki\nappearance: {hair} hair\n"
 _JOB = "kind: job\nprompt: {prompt}\nseed: {seed}\nsteps: 8\nsize: 64x64\ncount: {count}\n{who}"
 _WORDS = ("girl", "boy", "red hair", "blue hair", "rain", "city", "night", "smile")
@@ -64,7 +64,9 @@ class Soak:
         self._broken: dict[str, str] = {}
         self._meters = {name: Meter(name) for name in ("runner", "keeper", "worker")}
         self._wrong: list[str] = []
-        write(self.root, {"project.yaml": _PROJECT, "characters/aki.yaml": _BIBLE.format(hair="red")})
+        write(
+            self.root, {"project.yaml": _PROJECT, "characters/aki.yaml": _BIBLE.format(hair="red")}
+        )
 
     def run(self, minutes: float, told: Callable[[str], None]) -> Verdict:
         """Live in it for so long, and judge."""
