@@ -363,7 +363,7 @@ class Campaign:
 def plan(kills: int, seed: int) -> list[Strike]:
     """So many strikes, every process in every phase as often as it goes, in a random order; workers
     five times as often, since they are back soonest."""
-    weights: list[Who] = ["worker"] * 5 + ["keeper", "runner"]
+    weights: list[Who] = ["worker", "worker", "worker", "worker", "worker", "keeper", "runner"]
     cells: list[Strike] = [(who, phase) for phase in PHASES for who in WHO]
     cells += [(who, phase) for who in weights for phase in PHASES]
     chance = random.Random(seed)

@@ -31,7 +31,7 @@ def still(pids: Iterable[int]) -> Iterator[None]:
 
 
 def kill(pid: int) -> None:
-    """kill -9, if it is still there."""
+    """Send kill -9, if it is still there."""
     _send(pid, signal.SIGKILL)
 
 
