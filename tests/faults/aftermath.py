@@ -18,6 +18,8 @@ from pipeline.history import PRIVATE, event_of, fold, journal_path, restore
 from pipeline.journal import replay
 
 _UNFINISHED = (".part", ".tmp")
+_CACHE = "torchinductor_"
+"""One folder of that name for each user, which importing torch makes once: it does not add up."""
 _FOREIGN = (".org.chromium", ".com.google")
 """What a browser that somebody else runs on this machine keeps in /dev/shm."""
 
@@ -114,8 +116,9 @@ def shared_memory() -> set[str]:
 
 
 def left_in(folders: Iterable[Path]) -> list[str]:
-    """All that lies in folders which ought to be empty."""
-    return sorted(str(path) for folder in folders for path in folder.rglob("*"))
+    """All that lies in folders which ought to be empty, but for torch's own cache."""
+    found = (path for folder in folders for path in folder.iterdir())
+    return sorted(str(path) for path in found if not path.name.startswith(_CACHE))
 
 
 def _same(one: State, other: State) -> bool:

@@ -155,9 +155,16 @@ class Campaign:
         """Which process goes by the name of the worker that draws this: its unfinished file says
         so, and its name is in the journal."""
         self._until(lambda: (key, 1) in self._drawers)
-        for name in names.fresh(5.0 if (key, 1) not in self._drawn else 0.0):
-            if name.startswith(".anime-") and name.endswith(".part"):
-                self._workers[self._drawers[key, 1]] = int(name.split("-")[1])
+        for _ in range(20):
+            # Names of the manifest itself come first.
+            seen = names.fresh(0.0 if (key, 1) in self._drawn else 0.5)
+            for name in seen:
+                if name.startswith(".anime-") and name.endswith(".part"):
+                    self._workers[self._drawers[key, 1]] = int(name.split("-")[1])
+                    return
+            self._read()
+            if not seen and (key, 1) in self._drawn:
+                return
 
     def _await(self, phase: Phase, key: str, names: Names) -> int | None:
         """Wait until a phase may have begun; the pid that saves, if that is known by now."""

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Iterable
 from pathlib import Path
 
-_SETTLED = 10.0
+_SETTLED = 30.0
 """Seconds after which a process has what it needs."""
 _MEMORY = 48 * 2**20
 """Bytes by which the middle of the samples may differ: allocators do not give all back at once."""
