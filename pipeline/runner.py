@@ -21,7 +21,6 @@ from pipeline.core import observed as o
 from pipeline.core.decide import decide, request, reused
 from pipeline.core.pending import (
     claims,
-    owner,
     pending,
     queue,
     reusable,
@@ -141,7 +140,6 @@ class Runner:
             for look in looks[start : start + BATCH]:
                 self._ledger.fold(decide(self.state, look))
             self._commit()
-        self._disown(looks)
         self._follow()
         self._obey()
         self._halt_unwanted()
@@ -187,15 +185,6 @@ class Runner:
                 raise NoWorkers(error, hint or None)
             case o.WorkerWarm() | o.Began():
                 pass
-
-    def _disown(self, looks: Sequence[o.FileSeen | o.FileGone | o.Report]) -> None:
-        """Take away what was drawn to its end though it was wanted no longer: the journal knows
-        nothing of it, and nobody would ever."""
-        for look in looks:
-            if isinstance(look, o.Painted):
-                job = self.state.jobs.get(look.task.job)
-                if job is None or (job.withdrawn and owner(job, look.file) is None):
-                    pictures.remove(self._root, look.file, look.sha256)
 
     def _follow(self) -> None:
         """Decide again what the events have reached, until nothing more follows."""

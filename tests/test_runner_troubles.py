@@ -177,19 +177,3 @@ class Crowded(RealFiles):
             self.refusals -= 1
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return super().write(fd, data)
-
-
-def test_a_picture_drawn_to_its_end_for_a_job_that_has_gone_does_not_stay(
-    start: Callable[..., Run],
-) -> None:
-    """It was past its last step when its manifest was deleted; the journal never hears of it."""
-    run = start()
-    run.pool.patient = run.pool.late = True
-    run.drop("rain.yaml")
-    run.until(lambda: len(run.pool.submitted) == 1)
-    (run.root / "rain.yaml").unlink()
-    run.until(lambda: run.status("rain") == "withdrawn")
-    run.until(lambda: len(run.pool.free()) == 3)
-    run.runner.step(time.monotonic())
-    assert not [fact for fact in run.watcher.events if isinstance(fact, e.ImageRendered)]
-    assert not list(run.root.rglob("*.png"))
