@@ -223,7 +223,7 @@ class _Hashes:
     def save(self) -> None:
         if self._cache is None or not self._fresh:
             return
-        part = self._cache.with_name(f".{self._cache.name}.{os.getpid()}.part")
+        part = self._cache.with_name(f".anime-{os.getpid()}-0.part")
         # A cache that cannot be written, as on a full disk, only costs time.
         with suppress(OSError):
             self._cache.parent.mkdir(parents=True, exist_ok=True)

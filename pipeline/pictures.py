@@ -149,6 +149,15 @@ def sweep(root: Path) -> int:
     return swept
 
 
+def sweep_after(root: Path, task: Task, pid: int) -> None:
+    """Remove the unfinished files of a process that has died while it drew this task."""
+    for file in (task.file, task.shelf):
+        if file is not None:
+            for part in (root / file).parent.glob(f".anime-{pid}-*.part"):
+                with contextlib.suppress(OSError):
+                    part.unlink()
+
+
 def _settle(root: Path, task: Task, part: Path, sha256: str, is_ours: Predicate) -> Placed:
     for file in _names(task):
         target = _inside(root, file)

@@ -181,9 +181,10 @@ class Runner:
                 self._painted.add(task.job)
             case o.Failed(task=task) | o.Stopped(task=task):
                 self._busy.pop(task.id, None)
-            case o.Lost(task=task):
+            case o.Lost(task=task, pid=pid):
                 if task is not None:
                     self._busy.pop(task.id, None)
+                    pictures.sweep_after(self._root, task, pid)
             case o.Broken(error=error, hint=hint):
                 raise NoWorkers(error, hint or None)
             case o.WorkerWarm() | o.Began():

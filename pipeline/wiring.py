@@ -40,10 +40,12 @@ def produce(
     page: bool,
     audience: Audience,
     note: Callable[[str, str], None],
+    clock: Callable[[], datetime] | None = None,
 ) -> int:
     """Run an inbox until it is stopped, or until all that is owed is drawn; returns the exit code.
 
-    `note` is given a verb and a text for what is said once, such as the page's address.
+    `note` is given a verb and a text for what is said once, such as the page's address. `clock` is
+    the wall clock that dates events, the system's by default; nothing hangs on it but dates.
 
     Raises:
         NoInbox, InboxHeld, JournalDamaged, JournalFailed, ModelError, CannotListen, NoWorkers: by
@@ -52,7 +54,8 @@ def produce(
     root = inbox_at(settings.inbox).resolve()
     allow_open_files()
     with ExitStack() as ending:
-        journal = ending.enter_context(_journal(root / PRIVATE, once=once, note=note))
+        clock = clock or _now
+        journal = ending.enter_context(_journal(root / PRIVATE, clock, once=once, note=note))
         if journal.cut is not None:
             cut = journal.cut
             note("cut", f"a torn end of the journal ({cut.size} bytes), kept as {cut.saved}")
@@ -97,12 +100,18 @@ def produce(
     return INTERRUPTED if interrupted else code
 
 
-def _journal(private: Path, *, once: bool, note: Callable[[str, str], None]) -> Journal:
+def _journal(
+    private: Path,
+    clock: Callable[[], datetime],
+    *,
+    once: bool,
+    note: Callable[[str, str], None],
+) -> Journal:
     """The open journal; where there is no room to begin, it is waited for, unless it runs once."""
     told = ""
     while True:
         try:
-            return Journal.open(private, clock=_now)
+            return Journal.open(private, clock=clock)
         except JournalFull as error:
             if once:
                 raise

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,15 +22,22 @@ START = 120.0
 class Program:
     """One `anime run` on an inbox, and the facts that its journal tells."""
 
-    def __init__(self, root: Path, *flags: str) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *flags: str,
+        env: Mapping[str, str] | None = None,
+        module: str = "pipeline",
+    ) -> None:
+        """`env` is added to our own environment; `module` is what stands for the program."""
         self.root = root
         self.facts: list[e.Event] = []
         self._log = (root.parent / f"{root.name}.log").open("ab")
         self._tail = Tail(root / ".pipeline" / JOURNAL_NAME)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline", "run", "--inbox", str(root), "--port", "0",
+            [sys.executable, "-m", module, "run", "--inbox", str(root), "--port", "0",
              "--device", "cpu", *flags],
-            stdout=self._log, stderr=subprocess.STDOUT,
+            stdout=self._log, stderr=subprocess.STDOUT, env=os.environ | (env or {}),
         )  # fmt: skip
 
     def log(self) -> str:

@@ -10,7 +10,17 @@ from msgspec.structs import replace
 
 from pipeline.core.keys import shelf_file
 from pipeline.core.resolved import Task
-from pipeline.pictures import PictureError, Placed, place, remove, reuse, sha256_of, shelve, sweep
+from pipeline.pictures import (
+    PictureError,
+    Placed,
+    place,
+    remove,
+    reuse,
+    sha256_of,
+    shelve,
+    sweep,
+    sweep_after,
+)
 from tests.render.conftest import task
 
 NEW, OLD, FOREIGN = b"the new picture", b"the older take", b"a drawing of somebody's own"
@@ -201,6 +211,15 @@ def test_what_the_dead_left_unfinished_is_swept(tmp_path: Path) -> None:
         f".anime-{os.getpid()}-1.part",
         ".anime-x.part",
     ]
+
+
+def test_what_one_process_left_unfinished_is_swept_and_no_others(
+    tmp_path: Path, wanted: Task
+) -> None:
+    for name in (".anime-12-1.part", ".anime-12-2.part", ".anime-123-1.part", "rooftop.yaml"):
+        (tmp_path / "show" / name).touch()
+    sweep_after(tmp_path, replace(wanted, shelf="nowhere/x.png"), 12)
+    assert sorted(os.listdir(tmp_path / "show")) == [".anime-123-1.part", "rooftop.yaml"]
 
 
 def test_what_cannot_be_swept_stays(tmp_path: Path) -> None:

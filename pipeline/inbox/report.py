@@ -6,6 +6,7 @@ and touches no other. Never decides what is wrong.
 """
 
 import logging
+import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -60,7 +61,7 @@ def write_report(
     """
     path = root / report_file(file)
     text = report_text(file, problems, waits).encode("utf-8", "backslashreplace")
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".anime-{os.getpid()}-0.part")
     try:
         current = _ours(path)
         if current == text:

@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from pipeline.alive import alive
+from pipeline.pool import memory
 from pipeline.wire import Died, Message, pack, unpack
 
 _FOLDER = re.compile(r"^anime-(\d+)-\w+$")
@@ -67,8 +68,8 @@ class Links:
         self._nudge_until = 0.0
         self.failed: str | None = None
         """Why nothing is heard any more."""
-        self._folder = _private_folder()
-        self.address = str(self._folder / "pool")
+        self.folder = _private_folder()
+        self.address = str(self.folder / "pool")
         self._door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._door.bind(self.address)
         self._door.listen(64)
@@ -93,7 +94,7 @@ class Links:
                 key.fileobj.close()
         self._selector.close()
         self._ring.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self) -> None:
         try:
@@ -150,13 +151,15 @@ class Links:
 
 
 def sweep() -> None:
-    """Remove the folders that runners now dead have left."""
+    """Remove the folders that runners now dead have left, and what their keepers shared."""
     for base in _bases():
         for folder in base.glob("anime-*"):
             match = _FOLDER.match(folder.name)
             # Another runner may be sweeping at this moment, too.
             with contextlib.suppress(OSError):
                 if match and not alive(int(match[1])) and folder.lstat().st_uid == os.getuid():
+                    for keeper in memory.noted(folder):
+                        memory.sweep(keeper)
                     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.core.observed import Broken, Report, WorkerLive, WorkerWarm
 from pipeline.core.resolved import Task
+from pipeline.pool import memory
 from pipeline.pool.deaths import name_of
 from pipeline.pool.links import Link, Links
 from pipeline.pool.machine import REAL, Machine
@@ -183,6 +184,7 @@ class WorkerPool:
         if self._keeper is not None:
             self._keeper.kill()
             self._keeper.wait()
+            memory.sweep(self._keeper.pid)
             self._keeper = None
         if self._links is not None:
             self._links.close()
@@ -191,6 +193,7 @@ class WorkerPool:
         assert self._links is not None
         flags = ["--socket", self._links.address, "--parent", str(os.getpid()), *self._flags]
         self._keeper = self._machine.start_keeper(flags)
+        memory.note(self._links.folder, self._keeper.pid)
 
     def _excuse(self, now: float) -> None:
         """Take no silence for theirs that was ours: we may have been stopped, or very busy."""
@@ -273,6 +276,7 @@ class WorkerPool:
         """Its workers die with it; one that has not yet is helped, before another draws for it."""
         if self._keeper is None or self._keeper_link is not None or self._keeper.poll() is None:
             return []
+        memory.sweep(self._keeper.pid)
         code, self._keeper = self._keeper.returncode, None
         reports: list[Report] = []
         for worker in self._processes():

@@ -31,6 +31,8 @@ _FAILURES = 5
 """So many workers in a row that cannot even warm up while none draws, and none ever will."""
 _KILLS = 20
 """The same for workers that somebody kills."""
+_MERCY = 3.0
+"""Seconds that a worker has to end by itself once it is told to, before it is killed."""
 _PAUSE = 8.0
 """Most seconds between two tries."""
 _LONG_PAUSE = 300.0
@@ -62,6 +64,8 @@ class _Child:
         self.warm = False
         self.asked = False
         self.due = 0.0
+        self.ends_at: float | None = None
+        """When it is killed, having been told to end."""
         self.reason = ""
 
 
@@ -86,6 +90,9 @@ class Keeper:
         for child in self._children:
             if child.process is None and not self._ending and now >= child.due:
                 self._spawn(child, now)
+            if child.process is not None and child.ends_at is not None and now >= child.ends_at:
+                child.process.kill()
+                child.ends_at = None
             if child.line is not None and child.asked and self._model is not None:
                 self._equip(child, self._model)
         return not self._ending or any(child.process for child in self._children)
@@ -99,7 +106,9 @@ class Keeper:
             if child.line is not None:
                 watched.append(child.line)
         dues = [child.due - now for child in self._children if child.process is None]
-        patience = None if self._ending or not dues else max(0.0, min(dues))
+        dues = [] if self._ending else dues
+        dues += [child.ends_at - now for child in self._children if child.ends_at is not None]
+        patience = max(0.0, min(dues)) if dues else None
         ready = multiprocessing.connection.wait(watched, timeout=patience)
         for child in self._children:
             if child.line in ready:
@@ -113,7 +122,9 @@ class Keeper:
             case Recycle(worker=name, pid=pid):
                 for child in self._children:
                     if child.process is not None and (child.name, child.process.pid) == (name, pid):
-                        child.process.kill()
+                        # What it loaded may hold that signal back: then it is killed by `step`.
+                        child.process.terminate()
+                        child.ends_at = time.monotonic() + _MERCY
             case End():
                 self._ending = True
                 for child in self._children:
@@ -173,7 +184,7 @@ class Keeper:
         child.process.close()
         if child.line is not None:
             child.line.close()
-        child.process = child.line = None
+        child.process = child.line = child.ends_at = None
         self._say(Died(worker=child.name, pid=pid, exitcode=code))
         child.due = now
         if child.warm:

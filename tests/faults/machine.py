@@ -166,6 +166,11 @@ class Machine(RuleBasedStateMachine):
         self.world.clock += timedelta(seconds=seconds)
 
     @rule()
+    def keep_snapshot(self) -> None:
+        self._count("kept snapshot")
+        self.world.keep()
+
+    @rule()
     def lose_snapshot(self) -> None:
         self._count("lost snapshot")
         shutil.rmtree(self.world.root / ".pipeline/cache", ignore_errors=True)

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline import pictures
+from pipeline import pictures, snapshot
 from pipeline.core import events as e
 from pipeline.core.evolve import evolve
 from pipeline.core.observed import Live, Stepped
 from pipeline.core.resolve import Compiled, resolve
 from pipeline.core.state import State
+from pipeline.history import PRIVATE, restore
 from pipeline.inbox.watch import RESCAN, Inbox
 from pipeline.journal import JOURNAL_NAME, Journal, JournalFailed, JournalFull, Line, replay
 from pipeline.journal.files import RealFiles
@@ -27,6 +28,8 @@ from tests.fakes import FakePool
 from tests.running import MODEL, fold
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SEGMENT = 5000
+"""Bytes of the journal after which it is sealed: some ten lines."""
 MOST_TURNS = 60
 """Steps after which a production that nobody touches must have come to rest."""
 
@@ -94,22 +97,28 @@ class World:
 
     @property
     def journal_path(self) -> Path:
-        return self.root / ".pipeline" / JOURNAL_NAME
+        return self.root / PRIVATE / JOURNAL_NAME
 
     def start(self) -> None:
         self.files = Fuse()
         self.journal = Journal.open(
-            self.root / ".pipeline", clock=lambda: self.clock, files=self.files
+            self.root / PRIVATE, clock=lambda: self.clock, files=self.files, segment=SEGMENT
         )
         self.inbox = Inbox(self.root)
         self.pool = FakePool(self.root)
         self.pool.start()
         opening = e.RunnerStarted(version="0", model=MODEL, workers=3, device="cpu", pid=1)
         pictures.sweep(self.root)
+        restored = restore(self.root)
+        assert canonical(restored) == canonical(fold(self.root)), "a snapshot told something else"
         self.runner = Runner(
             root=self.root, inbox=self.inbox, journal=self.journal, pool=self.pool,
-            state=fold(self.root), audience=self, opening=[opening],
+            state=restored, audience=self, opening=[opening],
         )  # fmt: skip
+
+    def keep(self) -> None:
+        """A snapshot of the state is kept, as now and then it is."""
+        snapshot.renew(self.root / PRIVATE, self.running().state, self.journal.end, worth=0)
 
     def die(self) -> None:
         """As SIGKILL would have it: nothing is told, nothing is finished."""

@@ -36,6 +36,11 @@ def _good(line: Connection) -> None:
         os._exit(0)
 
 
+def _stubborn(line: Connection) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _good(line)
+
+
 def _hopeless(line: Connection) -> None:
     line.send("RuntimeError: the GPU is on fire")
     os._exit(1)
@@ -52,7 +57,7 @@ class _Nursery:
         self.kinds = dict.fromkeys(names, kind)
 
         def start(name: str, line: Connection) -> BaseProcess:
-            target = {"good": _good, "hopeless": _hopeless}[self.kinds[name]]
+            target = {"good": _good, "hopeless": _hopeless, "stubborn": _stubborn}[self.kinds[name]]
             process = context.Process(target=target, args=(line,), name=name, daemon=True)
             process.start()
             return process
@@ -107,8 +112,8 @@ def test_a_killed_worker_is_replaced_at_once_and_ends_with_the_keeper() -> None:
     assert second != first
     nursery.keeper.hear(Recycle(worker="worker-2", pid=second))
     while len(nursery.deaths()) < 2:
-        nursery.turn()
-    assert nursery.deaths()[1] == Died(worker="worker-2", pid=second, exitcode=-signal.SIGKILL)
+        nursery.keeper.wait([], time.monotonic())
+    assert nursery.deaths()[1] == Died(worker="worker-2", pid=second, exitcode=-signal.SIGTERM)
     # Who is warm ends in order, told by the runner itself; here nobody tells it, so it is killed.
     nursery.keeper.hear(End())
     nursery.keeper.hear(Recycle(worker="worker-1", pid=nursery.pid("worker-1")))
@@ -118,6 +123,22 @@ def test_a_killed_worker_is_replaced_at_once_and_ends_with_the_keeper() -> None:
         "worker-2",
         "worker-2",
     ]
+
+
+def test_who_does_not_end_when_told_to_is_killed_some_seconds_later() -> None:
+    nursery = _Nursery("stubborn")
+    while not nursery.warm():
+        nursery.turn()
+    told = time.monotonic()
+    nursery.keeper.hear(Recycle(worker="worker-1", pid=nursery.pid()))
+    nursery.keeper.step(told + 2.0)
+    process = nursery.keeper._children[0].process
+    assert process is not None
+    assert not multiprocessing.connection.wait([process.sentinel], timeout=0.3)
+    nursery.keeper.step(time.monotonic() + 3.5)
+    while not nursery.deaths():
+        nursery.keeper.wait([], time.monotonic())
+    assert [death.exitcode for death in nursery.deaths()] == [-signal.SIGKILL]
 
 
 def test_workers_that_cannot_start_are_given_up_with_what_they_said() -> None:

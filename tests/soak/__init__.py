@@ -1,0 +1,1 @@
+"""Long runs of the real program under kills, edits and clock jumps."""
