@@ -7,6 +7,7 @@ does not know who watches.
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -44,7 +45,7 @@ log = logging.getLogger(__name__)
 BATCH = 256
 """Most observations that are decided and flushed together."""
 TURN = 0.25
-"""Seconds after which a turn of handing out ends and the next looks around first."""
+"""Seconds after which a turn of deciding or handing out ends and the next looks around first."""
 AGAIN = 1.0
 """Seconds between two tries to write where there was no room."""
 PATIENCE = 0.2
@@ -91,6 +92,7 @@ class Runner:
             for key, job in state.jobs.items()
             if len(job.takes) > 1 or sheet_owed(job) or stray_sheets(job)
         }
+        self._files: deque[o.FileSeen | o.FileGone] = deque()
         self._busy: dict[str, Task] = {}
         self._unrecorded: list[o.Report] = []
         self._stops = 0
@@ -115,7 +117,7 @@ class Runner:
         try:
             self._pool.start()
             while not self._ended(deadline):
-                self._inbox.wait(PATIENCE)
+                self._inbox.wait(0.0 if self._files else PATIENCE)
                 self.step(time.monotonic())
                 self._turned(time.monotonic())
                 if self._stops and deadline is None:
@@ -138,12 +140,17 @@ class Runner:
         self._ledger.fold(self._opening)
         self._opening = []
         # What the pool has heard comes before what it has waited for in vain.
-        looks = self._look(now)
+        self._files += self._sight.look(now, self.state)
+        reports = self._reports()
         self._pool.step(now)
-        for start in range(0, len(looks), BATCH):
-            for look in looks[start : start + BATCH]:
-                self._ledger.fold(decide(self.state, look))
-            self._commit()
+        self._decide()
+        for report in reports:
+            self._ledger.fold(decide(self.state, report))
+        self._commit()
+        if self._files:
+            # Thousands came at once: a signal is heard before the rest is decided.
+            self._tell()
+            return
         self._follow()
         self._obey()
         self._halt_unwanted()
@@ -151,11 +158,15 @@ class Runner:
         self._tidy()
         self._tell()
 
-    def _look(self, now: float) -> list[o.FileSeen | o.FileGone | o.Report]:
-        """All that is new: files first, then what the workers did."""
-        files = self._sight.look(now, self.state)
-        self._touched |= {seen.file for seen in files}
-        return [*files, *self._reports()]
+    def _decide(self) -> None:
+        """Decide what files say, in the order in which they were seen, as far as one turn goes."""
+        end = time.monotonic() + TURN
+        while self._files and time.monotonic() < end:
+            for _ in range(min(BATCH, len(self._files))):
+                seen = self._files.popleft()
+                self._touched.add(seen.file)
+                self._ledger.fold(decide(self.state, seen))
+            self._commit()
 
     def _reports(self) -> list[o.Report]:
         """What the workers did, as far as it can be recorded now.
@@ -323,7 +334,9 @@ class Runner:
             return True
         if deadline is not None:
             return not self._busy or time.monotonic() > deadline
-        if not self._once or not self._sight.complete or self._busy or not self._inbox.quiet:
+        if not self._once or not self._sight.complete or self._busy or self._files:
+            return False
+        if not self._inbox.quiet:
             return False
         return not pending(self.state, set(), 1) and not self._sheets.busy
 

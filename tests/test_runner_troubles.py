@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pipeline import inscription, orders
 from pipeline.core import events as e
 from pipeline.core.commands import Resume, Retry
+from pipeline.inbox.watch import MOST
 from pipeline.journal.files import RealFiles
 from tests.running import JOB, Run, fold
 
@@ -177,3 +178,37 @@ class Crowded(RealFiles):
             self.refusals -= 1
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return super().write(fd, data)
+
+
+def test_thousands_at_once_are_read_over_several_turns_and_decided_together(
+    start: Callable[..., Run],
+) -> None:
+    """Not one is drawn before all are known, and each is submitted once."""
+    run = start()
+    run.close()
+    for number in range(2 * MOST + 1):
+        run.drop(f"d{number % 7}/j{number}.yaml", JOB + "hold: true\n")
+    again = start()
+    for _ in range(2):
+        again.runner.step(time.monotonic())
+        assert not again.inbox.scanned
+        assert not again.inbox.quiet
+        assert again.state.jobs == {}
+    again.until(lambda: len(again.state.jobs) == 2 * MOST + 1)
+    submitted = [event for event in again.watcher.events if isinstance(event, e.JobSubmitted)]
+    assert len(submitted) == 2 * MOST + 1
+
+
+def test_a_stop_is_heard_while_thousands_are_read(start: Callable[..., Run]) -> None:
+    run = start()
+    run.close()
+    for number in range(2 * MOST + 1):
+        run.drop(f"j{number}.yaml")
+    again = start()
+    again.runner.step(time.monotonic())
+    again.runner.stop()
+    assert again.runner.run() == 0
+    assert again.state.jobs == {}
+    assert again.pool.submitted == []
+    third = start()
+    third.until(lambda: len(third.state.jobs) == 2 * MOST + 1)

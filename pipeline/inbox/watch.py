@@ -7,6 +7,7 @@ Time is an argument, in seconds that only grow, except in `wait`.
 
 import hashlib
 import os
+from collections import deque
 from pathlib import Path
 
 from msgspec import Struct
@@ -30,6 +31,8 @@ TICK = 2.0
 """Seconds after which a write shows in the times of a file, on the coarsest file system."""
 CHECK = 5.0
 """Seconds between two looks at whether the inbox is whole."""
+MOST = 500
+"""So many files are read in one step; a signal waits for no more than that."""
 
 
 class _Known(Struct, frozen=True, kw_only=True):
@@ -58,6 +61,9 @@ class Inbox:
         self._raw_of: dict[str, str] = {}
         self._unsettled: dict[str, tuple[Signature | None, float]] = {}
         self._missing: dict[str, float] = {}
+        self._late: dict[str, bool] = {}
+        self._untold: list[FileSeen] = []
+        self._first = True
         self._scanned_at: float | None = None
         self._locks = whole.git_locks(root)
         self._locked_since: float | None = None
@@ -69,13 +75,13 @@ class Inbox:
     @property
     def scanned(self) -> bool:
         """Whether the first scan has ended."""
-        return self._scanned_at is not None
+        return not self._first
 
     @property
     def quiet(self) -> bool:
         """Whether nothing is under way: no hint untold, no file that settles or may be gone, git
         not at work."""
-        waiting = self._unsettled or self._missing or self._git_at_work
+        waiting = self._unsettled or self._missing or self._late or self._git_at_work
         return not waiting and self._pending == Hinted() and not self._hints.waiting
 
     @property
@@ -110,7 +116,8 @@ class Inbox:
     def step(self, now: float) -> list[FileSeen | FileGone]:
         """What has changed since the last step: seen ones by path, then gone ones by path.
 
-        The first step that returns anything has looked at everything.
+        The first step that returns anything has looked at everything. Thousands of files take
+        several steps, and the last of them tells of all.
         """
         self._pending.merge(self._hints.take())
         self._patience = RETRY
@@ -120,10 +127,15 @@ class Inbox:
         if self._git_at_work:
             self._patience = SETTLE
             return []
-        seen = self._look(now)
+        self._untold += self._look(now)
+        if self._late:
+            self._patience = 0.0
+            return []
+        self._first = False
+        seen, self._untold = sorted(self._untold, key=lambda each: each.file), []
         gone = self._absent(now)
         self._patience = self._next_look(now)
-        return [*sorted(seen, key=lambda each: each.file), *gone]
+        return [*seen, *gone]
 
     def _is_whole(self) -> bool:
         """Whether the inbox is there; watches it anew when it has come back or was replaced."""
@@ -161,13 +173,17 @@ class Inbox:
         return now < self._locked_since + whole.GIT_PATIENCE
 
     def _look(self, now: float) -> list[FileSeen]:
-        """Looks where something may have changed."""
-        first = not self.scanned
+        """Looks where something may have changed, as far as one step goes."""
         due, failed = self._due(now)
         seen = [self._unreadable(raw, error) for raw, error in failed.items()]
-        for raw in sorted(due):
-            if raw not in failed:
-                seen.append(self._look_at(raw, now, complete=first or due[raw]))
+        raws = deque(sorted(due.keys() - failed.keys()))
+        read = 0
+        while raws and read < MOST:
+            raw = raws.popleft()
+            found = self._look_at(raw, now, complete=self._first or due[raw])
+            read += found is not None
+            seen.append(found)
+        self._late = {raw: due[raw] for raw in raws}
         return [each for each in seen if each is not None]
 
     def _due(self, now: float) -> tuple[dict[str, bool], dict[str, OSError]]:
@@ -189,6 +205,8 @@ class Inbox:
             due.update((raw, False) for raw in self._known if raw in tops or _is_below(raw, tops))
         for raw in (*hinted.touched, *self._unsettled, *self._missing):
             due.setdefault(raw, False)
+        for raw, complete in self._late.items():
+            due[raw] = complete or due.get(raw, False)
         due.update(dict.fromkeys(hinted.closed, True))
         return due, failed
 
