@@ -2,7 +2,10 @@
 told last is what stands there."""
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,6 +17,7 @@ from pipeline.inbox.watch import RESCAN, Inbox
 
 JOB = "kind: job\nprompt: city at dusk\n"
 T = 1000.0
+QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
 
 
 @pytest.fixture
@@ -168,3 +172,86 @@ def test_a_tree_of_thousands_is_seen_once_each(root: Path, count: int) -> None:
         assert len(set(told)) == len(told) == count
     finally:
         inbox.stop()
+
+
+WATCH = """
+import sys, time
+from pathlib import Path
+from pipeline.inbox.watch import Inbox
+inbox = Inbox(Path(sys.argv[1]))
+inbox.start()
+inbox.step(time.monotonic())
+print("ready", flush=True)
+told = set()
+while len(told) < int(sys.argv[2]):
+    inbox.wait(0.2)
+    told |= {each.file for each in inbox.step(time.monotonic())}
+print(len(told), inbox.polled, flush=True)
+inbox.stop()
+"""
+
+
+@pytest.mark.skipif(not QUEUE.exists(), reason="no inotify here")
+def test_a_real_overflow_of_the_kernels_queue_loses_nothing(root: Path) -> None:
+    """The watcher is stopped while more happens than the kernel keeps, and goes on long before it
+    would look at everything by itself."""
+    count = int(QUEUE.read_text()) // 3 + 500  # A file is created, written and closed.
+    command = [sys.executable, "-c", WATCH, str(root), str(count)]
+    watcher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert watcher.stdout is not None
+    try:
+        assert watcher.stdout.readline() == "ready\n"
+        watcher.send_signal(signal.SIGSTOP)
+        for number in range(count):
+            (root / f"{number}.yaml").write_text(JOB)
+        watcher.send_signal(signal.SIGCONT)
+        begun = time.monotonic()
+        assert watcher.stdout.readline() == f"{count} False\n"
+        assert time.monotonic() - begun < RESCAN
+    finally:
+        watcher.kill()
+        watcher.wait()
+        watcher.stdout.close()
+
+
+UNMOUNTED = """
+import subprocess, sys, time
+from pathlib import Path
+from pipeline.inbox.watch import Inbox, RESCAN
+root, kept = Path(sys.argv[1]), sys.argv[2]
+def mount():
+    subprocess.run(["mount", "--bind", kept, str(root)], check=True)
+def look(after):
+    return [(type(each).__name__, each.file) for each in inbox.step(time.monotonic() + after)]
+try:
+    mount()
+except subprocess.CalledProcessError:
+    sys.exit(99)
+inbox = Inbox(root)
+inbox.start()
+print(look(0))
+subprocess.run(["umount", "-l", str(root)], check=True)
+print(look(RESCAN), look(2 * RESCAN), inbox.lost is not None)
+mount()
+(root / "b.yaml").write_text((root / "a.yaml").read_text())
+print(look(3 * RESCAN), look(4 * RESCAN), inbox.lost)
+inbox.stop()
+"""
+
+
+def test_a_disk_that_is_unmounted_withdraws_nothing_and_is_watched_again(tmp_path: Path) -> None:
+    """A real mount, in a name space of its own."""
+    kept, root = tmp_path / "kept", tmp_path / "inbox"
+    (kept / ".pipeline").mkdir(parents=True)
+    (kept / "a.yaml").write_text(JOB)
+    root.mkdir()
+    inside = ["unshare", "-Urm", sys.executable, "-c", UNMOUNTED, str(root), str(kept)]
+    done = subprocess.run(inside, capture_output=True, text=True, check=False)
+    if done.returncode == 99 or "unshare" in done.stderr:
+        pytest.skip(f"nothing may be mounted here: {done.stderr.strip()}")
+    first, lost, back = done.stdout.splitlines()
+    assert first == "[('FileSeen', 'a.yaml')]"
+    assert lost == "[] [] True"
+    assert "'FileGone'" not in back
+    assert "('FileSeen', 'b.yaml')" in back
+    assert back.endswith(" None")
