@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
@@ -23,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from pipeline.server import pictures
 from pipeline.server.board import Board
+from pipeline.server.desk import Desk
 from pipeline.server.health import health
 from pipeline.server.hub import Hub
 from pipeline.server.moment import Moment
@@ -32,11 +33,8 @@ from pipeline.server.stream import stream
 LARGEST_PICTURE = 256 * 1024 * 1024
 _PING = 15
 _STALLED = 30.0
-_STATIC = {
-    "app.js": "text/javascript",
-    "style.css": "text/css",
-    "icon.svg": "image/svg+xml",
-}
+_STATIC = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+"""What of the page's folder is served, and as what."""
 _SEQ = re.compile(r"[0-9]{1,18}")
 
 _encoder = msgspec.json.Encoder()
@@ -60,10 +58,15 @@ class Endpoints:
         self._moment = moment
         self._hub = hub
         self._journal = journal
+        self.desk = Desk(board, moment, journal)
         self._small = Small()
         page = files("pipeline.server") / "page"
         self._index = (page / "index.html").read_bytes()
-        self._static = {name: (page / name).read_bytes() for name in _STATIC}
+        self._static = {
+            file.name: (file.read_bytes(), kind)
+            for file in page.iterdir()
+            if (kind := _STATIC.get(PurePath(file.name).suffix)) is not None
+        }
 
     async def index(self, request: Request) -> Response:
         """The page."""
@@ -74,7 +77,8 @@ class Endpoints:
         name = request.path_params["name"]
         if name not in self._static:
             raise HTTPException(404)
-        return _answer(self._static[name], _STATIC[name], cache="no-cache")
+        body, kind = self._static[name]
+        return _answer(body, kind, cache="no-cache")
 
     async def state(self, request: Request) -> Response:
         """Everything there is to show, as of now."""
@@ -126,7 +130,7 @@ class Endpoints:
 
 
 def routes(on: Endpoints) -> Iterable[Route]:
-    """Every path there is; all of them answer GET and HEAD."""
+    """Every path there is; all answer GET and HEAD, but what gives commands."""
     return (
         Route("/", on.index),
         Route("/static/{name}", on.static),
@@ -134,6 +138,7 @@ def routes(on: Endpoints) -> Iterable[Route]:
         Route("/events", on.events),
         Route("/pictures/{id}", on.picture),
         Route("/health", on.health),
+        *on.desk.routes(),
     )
 
 

@@ -16,6 +16,10 @@ from pipeline.core.resolved import Resolved
 from pipeline.core.state import CharacterState, Image, JobState, ProjectState, State, Take
 from pipeline.core.status import Status, stale, status, waits_for
 from pipeline.core.styles import style_names
+from pipeline.core.targets import cast
+
+SHEET = 0
+"""The number of a take's sheet among its pictures."""
 
 
 class ProjectView(Struct, frozen=True, kw_only=True):
@@ -61,6 +65,13 @@ class ImageView(Struct, frozen=True, kw_only=True):
     source: str | None
 
 
+class SheetView(Struct, frozen=True, kw_only=True):
+    """The labelled sheet of a take, at `/pictures/{id}`."""
+
+    id: str
+    file: str
+
+
 class TakeView(Struct, frozen=True, kw_only=True):
     """One rendering of a job: `count` pictures; `failed` has the error of each that failed.
 
@@ -73,11 +84,13 @@ class TakeView(Struct, frozen=True, kw_only=True):
     count: int
     recipe: Resolved
     images: tuple[ImageView, ...]
+    sheet: SheetView | None
     failed: dict[int, str]
 
 
 class JobView(Struct, frozen=True, kw_only=True):
-    """A job and how it stands. `left` counts pictures of its last take that nobody has begun,
+    """A job and how it stands. `characters` are the names as the job says them, `cast` the keys of
+    those that are in force. `left` counts pictures of its last take that nobody has begun,
     `waiting` says for what it waits, `quarantined` why it is."""
 
     id: str
@@ -85,6 +98,7 @@ class JobView(Struct, frozen=True, kw_only=True):
     file: str
     project: str | None
     characters: tuple[str, ...]
+    cast: tuple[str, ...]
     prompt: str
     order: int
     priority: int
@@ -200,6 +214,7 @@ def job_view(state: State, job: JobState) -> JobView:
         file=job.file,
         project=job.project,
         characters=job.spec.everybody,
+        cast=cast(state, job),
         prompt=", ".join(split_tags(job.spec.prompt)),
         order=job.order,
         priority=-job.rank[0],
@@ -229,8 +244,15 @@ def _take_view(job: str, take: Take) -> TakeView:
         count=len(take.cells),
         recipe=recipe,
         images=tuple(sorted(images, key=lambda image: image.index)),
+        sheet=_sheet_view(job, take),
         failed=take.failed,
     )
+
+
+def _sheet_view(job: str, take: Take) -> SheetView | None:
+    if take.sheet is None or take.sheet.discarded:
+        return None
+    return SheetView(id=picture_id(job, take.number, SHEET), file=take.sheet.file)
 
 
 def _image_view(job: str, take: Take, image: Image) -> ImageView:
