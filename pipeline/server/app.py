@@ -33,7 +33,12 @@ from pipeline.server.stream import stream
 LARGEST_PICTURE = 256 * 1024 * 1024
 _PING = 15
 _STALLED = 30.0
-_STATIC = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_STATIC = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+}
 """What of the page's folder is served, and as what."""
 _SEQ = re.compile(r"[0-9]{1,18}")
 
