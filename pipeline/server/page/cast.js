@@ -29,6 +29,7 @@ function opened({ rest }) {
 function show() {
   by("cast").hidden = shown !== null;
   by("bible").hidden = shown === null;
+  by("cast-title").className = shown === null ? "" : "unseen";
   by("cast-none").hidden = true;
   if (shown) showBible();
   else showAll();
@@ -115,7 +116,7 @@ function showBible() {
   list(by("bible"), [whole], () => shown, (item) => (item.character ? page(item, sheets) : nobody()));
 }
 
-const back = () => el("p", { class: "onward" }, el("a", { href: "#/cast", "data-act": "back" }, "All of the cast"));
+const back = () => el("p", { class: "onward" }, el("a", { href: "#/cast", "data-act": "back" }, "← All of the cast"));
 
 const nobody = () => el("div", {}, back(),
   el("p", { class: "quiet" }, "There is no such character (any more): its manifest may be gone."));
@@ -167,7 +168,7 @@ function more({ spec, expression, negative, trigger, outfits, expressions }) {
     ...tags("Expression", expression), ...named("Outfit", outfits), ...named("Expression", expressions),
     ...tags("Never", negative), ...tags("Trigger", trigger), ...text("Seed", spec.seed?.toString()),
     ...text("Personality", spec.personality), ...text("Backstory", spec.backstory),
-    ...Object.entries(spec.relationships ?? {}).flatMap(([name, said]) => text(name, said)),
+    ...Object.entries(spec.relationships ?? {}).flatMap(([name, said]) => text(`To ${name}`, said)),
     ...text("Prompts that went well", (spec.reference_prompts ?? []).join("\n")),
   ];
 }

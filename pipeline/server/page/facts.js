@@ -1,6 +1,6 @@
 // What is known of a picture, as pairs of a word and a text: for the large view and to compare.
 
-import { duration } from "./words.js";
+import { duration, leaf } from "./words.js";
 
 export function facts({ job, take, recipe, ...image }) {
   const drawn = image.worker ? `, in ${duration(image.seconds)} by ${image.worker}` : "";
@@ -17,5 +17,5 @@ export function facts({ job, take, recipe, ...image }) {
 }
 
 export function title({ job, take, label, index }) {
-  return job.key + (take.count > 1 ? ` · ${label || index}` : "");
+  return leaf(job.key) + (take.count > 1 ? ` · ${label || index}` : "");
 }

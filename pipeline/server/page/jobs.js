@@ -7,7 +7,7 @@ import { on, projectName, store } from "./store.js";
 import { needs, reason } from "./studio.js";
 import { small } from "./tile.js";
 import { open } from "./viewer.js";
-import { TONES, leaf } from "./words.js";
+import { TONES, folder, leaf } from "./words.js";
 
 const STEP = 100;
 const THUMBS = 5;
@@ -58,23 +58,19 @@ function show() {
   const jobs = store.shown.jobs.filter(SHOWS[which][1]);
   const groups = new Map();
   for (const job of jobs) {
-    const project = job.project ? projectName(job.project) : "No project";
-    const cast = job.characters.join(" & ");
-    const name = JSON.stringify([project, cast]);
-    if (!groups.has(name)) groups.set(name, { name, project, cast, jobs: [] });
+    const name = job.project ?? "";
+    if (!groups.has(name)) groups.set(name, { name, title: name ? projectName(name) : "No project", jobs: [] });
     groups.get(name).jobs.push(job);
   }
-  const sorted = [...groups.values()].sort((a, b) =>
-    a.project.localeCompare(b.project) || a.cast.localeCompare(b.cast));
+  const sorted = [...groups.values()].sort((a, b) => a.title.localeCompare(b.title));
   let room = visible;
   for (const group of sorted) {
     group.jobs = group.jobs.slice(0, room);
     room -= group.jobs.length;
   }
   const some = sorted.filter((group) => group.jobs.length);
-  list(by("jobs"), some.map(({ name, project, cast }) => ({ name, project, cast })),
-    (group) => group.name, (group) => el("section", { class: "group" },
-      el("h3", {}, group.project, group.cast ? el("span", {}, ` · ${group.cast}`) : null), el("ul", {})));
+  list(by("jobs"), some.map(({ name, title }) => ({ name, title })), (group) => group.name,
+    ({ title }) => el("section", { class: "group" }, el("h3", {}, title), el("ul", {})));
   some.forEach((group, at) =>
     list(by("jobs").children[at].querySelector("ul"), group.jobs.map(item), (job) => job.id, row));
   by("jobs-count").textContent = jobs.length ? jobs.length.toLocaleString() : "";
@@ -90,6 +86,7 @@ function item(job) {
   return {
     id: job.id, key: job.key, file: job.file, status: job.status, stale: job.stale, prompt: job.prompt,
     reason: reason(job), priority: job.priority, take: take?.number ?? 0, at: job.id === target,
+    of: job.characters.join(" & ") || leaf(folder(job.key)),
     thumbs: images.slice(0, THUMBS).map(({ id, index }) => ({ id, index })),
     done: take ? `${images.length} of ${take.count}` : "",
   };
@@ -99,7 +96,8 @@ function row(job) {
   const tone = job.status === "waiting" ? "wait" : "bad";
   const told = job.reason;
   return el("li", { class: job.at ? "job at" : "job", id: `job-${job.id}` },
-    el("div", { class: "name", tabindex: "-1", title: job.file }, leaf(job.key)),
+    el("div", { class: "name", tabindex: "-1", title: job.file }, leaf(job.key),
+      job.of ? el("span", {}, job.of) : null),
     el("div", { class: "chips" }, chip(job.status, TONES[job.status]),
       job.stale ? chip("stale", "wait", "It would be drawn differently today") : null,
       job.priority ? chip(`priority ${job.priority}`, "rest plain") : null,

@@ -11,7 +11,8 @@ const HOURS = [1, 3, 12, 24, 72];
 const AGAIN_MS = 2000; // between two questions, at least
 const WIDE = 1000; // units of the drawing from left to right
 const LANE = 34;
-const TICKS = [60, 300, 600, 1800, 3600, 10_800, 21_600, 43_200]; // seconds between two marks
+const LEAST_MS = 120_000; // that the drawing spans
+const TICKS = [15, 30, 60, 120, 300, 600, 1800, 3600, 10_800, 21_600, 43_200]; // seconds between two marks
 const ENDS = { drawn: "drawn", drawing: "being drawn", failed: "failed", lost: "lost", stopped: "stopped" };
 
 let hours = 12;
@@ -46,6 +47,16 @@ async function ask() {
 
 const ms = (at) => new Date(at).getTime();
 
+/** Where the drawing begins: a little before the first thing in it, so that a short night fills it. */
+function begin({ since, now, spans, troubles: all }) {
+  const first = Math.min(...spans.map(({ began }) => ms(began)), ...all.map(({ at }) => ms(at)));
+  const from = Math.max(ms(since), Math.min(first, ms(now) - LEAST_MS) - 0.01 * (ms(now) - first));
+  return new Date(from).toISOString();
+}
+
+const when = (at) => new Date(at).toLocaleString([],
+  { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
 function show(story) {
   const lanes = new Map();
   for (const { name } of store.workers) lanes.set(name, []);
@@ -59,9 +70,10 @@ function show(story) {
     fill(by("night"), el("p", { class: "quiet" }, `Nothing ran in the last ${plural(hours, "hour")}.${last}`));
     return;
   }
+  story.since = begin(story);
   fill(by("night"), totals(story), el("div", { class: "timeline" },
     ...[...lanes].map(([name, spans]) => lane(name, spans, story)), axis(story)),
-    legend(), troubles(story), table(lanes, story, open_));
+    legend(story.spans), troubles(story), table(lanes, story, open_));
 }
 
 // ---------------------------------------------------------------- in numbers
@@ -139,8 +151,9 @@ function axis({ since, now }) {
   return node;
 }
 
-const legend = () => el("ul", { class: "legend" }, ...Object.entries(ENDS).map(([how, word]) =>
-  el("li", { class: how }, word)));
+const legend = (spans) => el("ul", { class: "legend" }, ...Object.entries(ENDS)
+  .filter(([how]) => spans.some((span) => span.how === how))
+  .map(([how, word]) => el("li", { class: how }, word)));
 
 // ---------------------------------------------------------------- what went wrong
 
@@ -151,7 +164,7 @@ function troubles({ troubles: all, starts }) {
   if (!items.length) return el("p", { class: "quiet" }, "Nothing went wrong.");
   return el("section", { "aria-label": "What else happened" }, el("h3", {}, "What else happened"),
     el("ol", { class: "troubles" }, ...items.map((each) => el("li", { class: each.kind === "trouble" ? "bad" : "rest" },
-      el("time", { datetime: each.at }, new Date(each.at).toLocaleString()),
+      el("time", { datetime: each.at }, when(each.at)),
       el("div", {}, el("span", { class: "quiet" }, [each.worker].filter(Boolean).join(" · ")),
         each.job ? [" ", el("a", { href: `#/jobs/${each.job_id}` }, each.job)] : null,
         el("p", {}, each.text))))));

@@ -4,9 +4,12 @@ import * as compare from "./compare.js";
 import { by, el, fill, icon, sign } from "./dom.js";
 import { facts, title } from "./facts.js";
 import { give, giving, judge, redraw, restore } from "./orders.js";
-import { on, store } from "./store.js";
+import { on, store, whose } from "./store.js";
 import { small } from "./tile.js";
 import { showAgain, showWhy } from "./why.js";
+import { folder, leaf } from "./words.js";
+
+const MOST_TIMES = 4; // a picture is never shown larger than so many times its size
 
 let shown = null; // id of the picture, null while none is shown
 let ids = null; // what the arrows leaf through; null: all there are
@@ -36,7 +39,7 @@ export function openSheet(which) {
   [shown, ids, other] = [null, null, null];
   const dialog = by("viewer");
   fill(dialog, el("div", { class: "viewer plain" }, stage([frame(which.id, `The sheet of ${which.job.key}`)]),
-    el("div", { class: "panel" }, head(`${which.job.key} · sheet`),
+    el("div", { class: "panel" }, head(`${leaf(which.job.key)}: sheet`, folder(which.job.key)),
       el("p", { class: "acts" }, download(which)))));
   if (!dialog.open) dialog.showModal();
 }
@@ -115,6 +118,9 @@ function frame(id, alt, caption = null) {
   image.addEventListener("error", () => {
     image.replaceWith(el("p", { class: "gone" }, "This picture cannot be shown; its file may be gone."));
   });
+  image.addEventListener("load", () => {
+    image.style.setProperty("--most", `${MOST_TIMES * Math.max(image.naturalWidth, image.naturalHeight)}px`);
+  });
   image.addEventListener("dblclick", enlarge);
   return el("figure", {}, image, caption ? el("figcaption", {}, caption) : null);
 }
@@ -127,15 +133,16 @@ function enlarge() {
 
 // ---------------------------------------------------------------- beside it
 
-function head(text) {
+function head(text, where = "") {
   return el("header", {}, el("h2", { id: "viewer-title" }, text), el("span", { class: "place quiet" }),
-    sign("cross", "Close", "close", () => by("viewer").close()));
+    sign("cross", "Close", "close", () => by("viewer").close()),
+    where ? el("p", { class: "quiet small" }, where) : null);
 }
 
 function panel(picture) {
   const { job, take } = picture;
   return el("div", { class: "panel" },
-    head(title(picture)),
+    head(title(picture), [whose(job), folder(job.key)].filter(Boolean).join(" · ")),
     el("div", { class: "verdicts", role: "group", "aria-label": "Verdict" },
       verdict(picture, "approved", "check", "Approve", "a"),
       verdict(picture, "rejected", "cross", "Reject", "x")),
