@@ -27,7 +27,7 @@ from pipeline.server.desk import Desk
 from pipeline.server.health import health
 from pipeline.server.hub import Hub
 from pipeline.server.moment import Moment
-from pipeline.server.small import Small
+from pipeline.server.small import Small, media_type
 from pipeline.server.stream import stream
 
 LARGEST_PICTURE = 256 * 1024 * 1024
@@ -113,7 +113,7 @@ class Endpoints:
         if found.data is None:
             return Response(status_code=304, headers=headers)
         data = await self._small.of(found.tag, found.data) if small else found.data
-        return Response(data, media_type="image/png", headers=headers)
+        return Response(data, media_type=media_type(data), headers=headers)
 
     async def health(self, request: Request) -> Response:
         """Whether all is well."""
