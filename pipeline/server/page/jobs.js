@@ -44,6 +44,7 @@ function opened({ rest, query }) {
     row.scrollIntoView({ block: "center" });
     row.querySelector(".name").focus({ preventScroll: true });
   }
+  return Boolean(row);
 }
 
 function changed() {

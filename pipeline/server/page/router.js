@@ -6,7 +6,10 @@ const views = new Map();
 let shown = null;
 let first = true;
 
-/** `open(place)` is called when the view is shown; `place` has `rest` and `query`. */
+/**
+ * `open(place)` is called when the view is shown; `place` has `rest` and `query`. It returns true
+ * where it has put the keyboard somewhere; else the view's heading gets it.
+ */
 export const view = (name, open) => views.set(name, open);
 
 export function place() {
@@ -34,8 +37,8 @@ export function follow() {
     if (link.hash === `#/${shown}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  views.get(shown)(there);
-  if (changed && !first) {
+  const placed = views.get(shown)(there);
+  if (changed && !first && !placed) {
     scrollTo(0, 0);
     by(`${shown}-title`).focus({ preventScroll: true });
   }
