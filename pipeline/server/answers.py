@@ -39,7 +39,8 @@ class Answers:
         waiting = self._waiting[name] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(seconds):
-                return await waiting
+                answer: e.CommandAnswered = await waiting
+                return answer
         except TimeoutError:
             return None
         finally:

@@ -88,6 +88,7 @@ def test_what_is_no_longer_asked_for_was_stopped() -> None:
 
 
 def test_the_journal_is_read_up_to_the_begin_and_what_comes_later_is_told(tmp_path: Path) -> None:
+    later: tuple[e.Event, ...] = (began("a", index=2), drawn("a", 2))
     with Production(tmp_path) as made:
         made.begin()
         task = made.task(made.job("a.yaml", Job(prompt="beach", count=2)))
@@ -96,8 +97,8 @@ def test_the_journal_is_read_up_to_the_begin_and_what_comes_later_is_told(tmp_pa
         before = made.journal.seq
         night = Night(made.path, before)
         second = made.task("a")
-        lines = made.journal.append([entry(began("a", index=2)), entry(drawn("a", 2))])
-        for line, fact in zip(lines, (began("a", index=2), drawn("a", 2)), strict=True):
+        lines = made.journal.append([entry(fact) for fact in later])
+        for line, fact in zip(lines, later, strict=True):
             night.heard(line.seq, line.at, fact, line.type)
         night.heard(before, lines[0].at, began("z"), "render_started")
         story = asyncio.run(told(night, noon(), 1.0))
