@@ -150,7 +150,7 @@ def test_any_two_pictures_are_compared_by_marking_them(served: Served, page: Pag
     expect(tiles.first).to_be_focused()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("c")
-    expect(page.locator(".stage figcaption")).to_have_text(["rei", "akira"])
+    expect(page.locator("figcaption > span")).to_have_text(["rei", "akira"])
 
 
 def test_a_picture_is_downloaded_under_its_own_name(served: Served, page: Page) -> None:

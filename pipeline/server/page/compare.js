@@ -13,6 +13,12 @@ export function partner(picture) {
   return same.at(-1) ?? all[0] ?? null;
 }
 
+/** What tells one of two from the other: the take, where both are of one job's. */
+export function name(picture, one, two) {
+  const takes = one.job.key === two.job.key && one.take.number !== two.take.number;
+  return takes ? `${title(picture)}, take ${picture.take.number}` : title(picture);
+}
+
 export function panel(one, two, head, back) {
   const second = new Map(facts(two));
   const first = new Map(facts(one));
@@ -26,8 +32,8 @@ export function panel(one, two, head, back) {
       "Back to one")),
     el("table", { class: "differences" },
       el("caption", {}, "In what they differ"),
-      el("thead", {}, el("tr", {}, el("td"), el("th", { scope: "col" }, title(one)),
-        el("th", { scope: "col" }, title(two)))), body));
+      el("thead", {}, el("tr", {}, el("td"), el("th", { scope: "col" }, name(one, one, two)),
+        el("th", { scope: "col" }, name(two, one, two)))), body));
 }
 
 /** Prompts differ in tags: those that only one has are marked. */

@@ -143,7 +143,8 @@ function axis({ since, now }) {
   const step = 1000 * (TICKS.find((each) => (to - from) / 1000 / each <= 8) ?? TICKS.at(-1));
   const zone = new Date(from).getTimezoneOffset() * 60_000;
   const node = el("div", { class: "axis", "aria-hidden": "true" });
-  for (let at = Math.ceil((from - zone) / step) * step + zone; at < to; at += step) {
+  const last = to - 0.06 * (to - from); // where the words of a mark still find room
+  for (let at = Math.ceil((from - zone) / step) * step + zone; at < last; at += step) {
     const mark = el("span", {}, new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
     mark.style.setProperty("--at", `${((at - from) / (to - from)) * 100}%`);
     node.append(mark);

@@ -11,6 +11,9 @@ import { folder, leaf } from "./words.js";
 
 const MOST_TIMES = 4; // a picture is never shown larger than so many times its size
 
+const KEYS = [["←", ""], ["→", "leaf"], ["a", "approve"], ["x", "reject"], ["u", "neither"],
+  ["c", "compare"], ["f", "full size"], ["d", "download"], ["Esc", "close"]];
+
 let shown = null; // id of the picture, null while none is shown
 let ids = null; // what the arrows leaf through; null: all there are
 let other = null; // id of the one beside it, if two are compared
@@ -72,8 +75,8 @@ function show() {
   const focus = document.activeElement?.dataset?.act;
   fill(dialog, el("div", { class: second ? "viewer two" : "viewer" },
     second
-      ? stage([frame(shown, picture.recipe.prompt, title(picture)),
-        frame(other, second.recipe.prompt, title(second))])
+      ? stage([picture, second].map((each) => frame(each.id, each.recipe.prompt,
+        [el("span", {}, compare.name(each, picture, second)), verdicts(each, false)])))
       : stage([frame(shown, picture.recipe.prompt)], true),
     second ? compare.panel(picture, second, head("Two pictures"), single) : panel(picture)));
   update();
@@ -95,7 +98,8 @@ function update() {
   const place = by("viewer").querySelector(".place");
   if (place) place.textContent = at < 0 ? "" : `${at + 1} of ${all.length}`;
   for (const button of by("viewer").querySelectorAll("[data-verdict]")) {
-    button.setAttribute("aria-pressed", String(button.dataset.verdict === picture.verdict));
+    const said = store.byId.get(button.dataset.of)?.verdict;
+    button.setAttribute("aria-pressed", String(button.dataset.verdict === said));
   }
 }
 
@@ -122,7 +126,7 @@ function frame(id, alt, caption = null) {
     image.style.setProperty("--most", `${MOST_TIMES * Math.max(image.naturalWidth, image.naturalHeight)}px`);
   });
   image.addEventListener("dblclick", enlarge);
-  return el("figure", {}, image, caption ? el("figcaption", {}, caption) : null);
+  return el("figure", {}, image, caption ? el("figcaption", {}, ...caption) : null);
 }
 
 function enlarge() {
@@ -143,9 +147,7 @@ function panel(picture) {
   const { job, take } = picture;
   return el("div", { class: "panel" },
     head(title(picture), [whose(job), folder(job.key)].filter(Boolean).join(" · ")),
-    el("div", { class: "verdicts", role: "group", "aria-label": "Verdict" },
-      verdict(picture, "approved", "check", "Approve", "a"),
-      verdict(picture, "rejected", "cross", "Reject", "x")),
+    verdicts(picture, true),
     el("p", { class: "acts" }, download(picture),
       el("button", { type: "button", "data-act": "compare", disabled: !compare.partner(picture),
         onclick: startCompare }, icon("compare"), "Compare"),
@@ -160,17 +162,27 @@ function panel(picture) {
     el("dl", { id: "viewer-facts" }, ...facts(picture).flatMap(([word, text]) =>
       [el("dt", {}, word), el("dd", {}, text)])),
     more("Why it looks so", "why", (node) => showWhy(node, picture)),
-    more("Draw it again elsewhere", "again", (node) => showAgain(node, picture)));
+    more("Draw it again elsewhere", "again", (node) => showAgain(node, picture)),
+    el("p", { class: "keys quiet" }, "Keys: ", ...KEYS.flatMap(([key_, word]) =>
+      [el("kbd", {}, key_), ` ${word} `])));
 }
 
-function verdict(picture, word, sign_, text, letter) {
+/** The two buttons of a verdict; `keys` is whether the letters mean this picture. */
+function verdicts(picture, keys) {
+  return el("div", { class: "verdicts", role: "group", "aria-label": `Verdict on ${title(picture)}` },
+    verdict(picture, "approved", "check", "Approve", keys && "a"),
+    verdict(picture, "rejected", "cross", "Reject", keys && "x"));
+}
+
+function verdict({ id, verdict: said }, word, sign_, text, letter) {
   const press = (event) => {
-    const now = store.byId.get(shown)?.verdict ?? null;
-    giving(...judge(store.byId.get(shown), now === word ? null : word))(event);
+    const now = store.byId.get(id);
+    if (now) giving(...judge(now, now.verdict === word ? null : word))(event);
   };
-  return el("button", { type: "button", "data-act": word, "data-verdict": word, class: word,
-    "aria-pressed": String(picture.verdict === word), "aria-keyshortcuts": letter,
-    onclick: press }, icon(sign_), text, el("kbd", { "aria-hidden": "true" }, letter));
+  return el("button", { type: "button", "data-act": `${word}-${id === other}`, "data-verdict": word,
+    "data-of": id, class: word, "aria-pressed": String(said === word),
+    "aria-keyshortcuts": letter || null, onclick: press }, icon(sign_), text,
+    letter ? el("kbd", { "aria-hidden": "true" }, letter) : null);
 }
 
 const download = ({ id, file }) => el("a", { class: "button", href: `/pictures/${id}`,
