@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image
 
+from pipeline import server
 from pipeline.core import events as e
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.server import pictures
@@ -330,6 +332,13 @@ def test_the_page_has_no_script_or_style_within(served: Served) -> None:
     assert "<style" not in text
     assert text.count("<script") == text.count("<script src=") == 2
     assert "onclick" not in text
+
+
+def test_the_page_has_all_its_modules_fetched_at_once(served: Served) -> None:
+    text = ask(served.url, "/").body.decode()
+    folder = Path(server.__file__).parent / "page"
+    modules = {file.name for file in folder.glob("*.js")} - {"app.js", "theme.js"}
+    assert set(re.findall(r'rel="modulepreload" href="/static/([a-z]+\.js)"', text)) == modules
 
 
 def test_the_state_is_the_same_after_a_restart(served: Served) -> None:

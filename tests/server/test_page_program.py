@@ -18,7 +18,7 @@ from tests.processes import Program
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 
-JOB = "kind: job\nprompt: 1girl, smile, city at night\nsteps: 36\ncount: 3\nseed: 7\n"
+JOB = "kind: job\nprompt: 1girl, smile, city at night\nsteps: 30\ncount: 3\nseed: 7\n"
 SLOW = 60_000
 """Milliseconds within which a started program has drawn something, on a busy machine."""
 
@@ -74,7 +74,7 @@ def test_a_dropped_file_is_seen_to_become_a_picture(show: Show) -> None:
     moved(page, 0)
     before = step(page)
     page.reload()
-    expect(page.locator(".steps").first).to_have_text(re.compile("of 36$"))
+    expect(page.locator(".steps").first).to_have_text(re.compile("of 30$"))
     assert step(page) >= before
     expect(page.locator("#latest .picture img")).to_have_count(3, timeout=SLOW)
     expect(page.locator("#latest .picture img").first).to_have_js_property("naturalWidth", 256)
