@@ -16,6 +16,9 @@ top.start();
 viewer.start();
 for (const part of [studio, gallery, cast, jobs, night]) part.start();
 
+// No form goes anywhere: each is heard as it changes.
+document.addEventListener("submit", (event) => event.preventDefault());
+
 let shown = false;
 on("state", () => {
   if (shown) return;

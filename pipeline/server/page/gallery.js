@@ -31,7 +31,6 @@ export function start() {
       el("input", { type: "radio", name: "show", value }), el("span", {}, text)));
   }
   by("gallery-filters").addEventListener("input", changed);
-  by("gallery-filters").addEventListener("submit", (event) => event.preventDefault());
   by("more").addEventListener("click", () => { visible += STEP; show(); });
   by("gallery").addEventListener("keydown", key);
   stop = roving(by("gallery"), ".picture");

@@ -65,10 +65,10 @@ export const restore = (key, take) => [{ command: "restore", job: job(key), take
 
 const clamp = (priority) => Math.max(-1000, Math.min(1000, priority));
 
-/** The verdict on one picture of one take: approved, rejected, or null for none any more. */
-export function judge({ job: { key }, take, index, verdict }, wanted) {
+/** The verdict on the picture that was looked at: approved, rejected, or null for none any more. */
+export function judge({ job: { key }, take, index, sha256, verdict }, wanted) {
   const command = { approved: "approve", rejected: "reject" };
-  const about = { job: job(key), take: take.number, picture: index };
+  const about = { job: job(key), take: take.number, picture: index, sha256 };
   const said = (word) => ({ command: word ? command[word] : "unjudge", ...about });
   return [said(wanted), said(verdict ?? null)];
 }

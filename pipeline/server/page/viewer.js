@@ -26,8 +26,17 @@ export function start() {
   on("state", () => { if (shown) update(); });
 }
 
+/** Above all else; what is said goes with it, or nobody could click there. */
+function raise() {
+  const dialog = by("viewer");
+  if (dialog.open) return;
+  dialog.showModal();
+  dialog.append(by("toasts"));
+}
+
 /** The keyboard goes on at the picture that was looked at last, where the view has it. */
 function closed() {
+  document.body.append(by("toasts"));
   document.querySelector(`.view:not([hidden]) .picture[data-id="${shown}"]`)?.focus();
   [shown, other, large] = [null, null, false];
 }
@@ -40,11 +49,10 @@ export function open(id, among = null) {
 
 export function openSheet(which) {
   [shown, ids, other] = [null, null, null];
-  const dialog = by("viewer");
-  fill(dialog, el("div", { class: "viewer plain" }, stage([frame(which.id, `The sheet of ${which.job.key}`)]),
+  fill(by("viewer-body"), el("div", { class: "viewer plain" }, stage([frame(which.id, `The sheet of ${which.job.key}`)]),
     el("div", { class: "panel" }, head(`${leaf(which.job.key)}: sheet`, folder(which.job.key)),
       el("p", { class: "acts" }, download(which)))));
-  if (!dialog.open) dialog.showModal();
+  raise();
 }
 
 export function compareWith(id, second) {
@@ -73,14 +81,14 @@ function show() {
   const second = other && store.byId.get(other);
   const dialog = by("viewer");
   const focus = document.activeElement?.dataset?.act;
-  fill(dialog, el("div", { class: second ? "viewer two" : "viewer" },
+  fill(by("viewer-body"), el("div", { class: second ? "viewer two" : "viewer" },
     second
       ? stage([picture, second].map((each) => frame(each.id, each.recipe.prompt,
         [el("span", {}, compare.name(each, picture, second)), verdicts(each, false)])))
       : stage([frame(shown, picture.recipe.prompt)], true),
     second ? compare.panel(picture, second, head("Two pictures"), single) : panel(picture)));
   update();
-  if (!dialog.open) dialog.showModal();
+  raise();
   (dialog.querySelector(`[data-act="${focus}"]:not(:disabled)`)
     ?? dialog.querySelector("[data-act=close]")).focus({ preventScroll: true });
 }
