@@ -13,7 +13,15 @@ from pipeline.core.digest import public_id
 from pipeline.core.manifest import split_tags
 from pipeline.core.problem import Problem, render
 from pipeline.core.resolved import Resolved
-from pipeline.core.state import CharacterState, Image, JobState, ProjectState, State, Take
+from pipeline.core.state import (
+    CharacterState,
+    Image,
+    JobState,
+    ProjectState,
+    State,
+    Take,
+    Verdict,
+)
 from pipeline.core.status import Status, stale, status, waits_for
 from pipeline.core.styles import style_names
 from pipeline.core.targets import cast
@@ -50,7 +58,8 @@ class CharacterView(Struct, frozen=True, kw_only=True):
 class ImageView(Struct, frozen=True, kw_only=True):
     """A finished picture, at `/pictures/{id}`; `source` is the file it was reused from.
 
-    `label` says which of several it is; `recipe` is there where it is not its take's.
+    `label` says which of several it is; `recipe` is there where it is not its take's; `verdict` is
+    what a person said of it.
     """
 
     id: str
@@ -63,6 +72,8 @@ class ImageView(Struct, frozen=True, kw_only=True):
     seconds: float
     worker: str | None
     source: str | None
+    sha256: str
+    verdict: Verdict | None
 
 
 class SheetView(Struct, frozen=True, kw_only=True):
@@ -268,4 +279,6 @@ def _image_view(job: str, take: Take, image: Image) -> ImageView:
         seconds=image.seconds,
         worker=image.worker,
         source=image.source,
+        sha256=image.sha256,
+        verdict=image.verdict,
     )
