@@ -61,21 +61,22 @@ def test_the_gallery_is_filtered_by_verdict(living: Living, page: Page) -> None:
     expect(page.locator("#gallery .picture")).to_be_focused()
     page.keyboard.press("x")
     expect(page.locator("#gallery-none")).to_contain_text("Every picture has been judged")
-    page.get_by_text("Approved", exact=True).click()
+    page.get_by_role("radio", name="Approved").check()
     expect(names).to_have_text(["a · 2"])
-    page.get_by_text("Rejected", exact=True).click()
+    page.get_by_role("radio", name="Rejected").check()
     expect(names).to_have_text(["a · 1"])
 
 
 def test_a_large_picture_is_judged_and_that_is_taken_back(living: Living, page: Page) -> None:
     page.goto(f"{living.url}/#/gallery")
     page.locator("#gallery .picture").first.click()
-    approve = page.get_by_role("button", name="Approve")
+    panel = page.get_by_role("dialog")
+    approve = panel.get_by_role("button", name="Approve")
     approve.click()
     expect(approve).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("x")
     expect(approve).to_have_attribute("aria-pressed", "false")
-    expect(page.get_by_role("button", name="Reject")).to_have_attribute("aria-pressed", "true")
+    expect(panel.get_by_role("button", name="Reject")).to_have_attribute("aria-pressed", "true")
     assert verdicts(living) == [None, "rejected"]
     page.get_by_role("button", name="Undo").last.click()
     expect(approve).to_have_attribute("aria-pressed", "true")
