@@ -13,6 +13,7 @@ const THEMES = { auto: "The system's theme", light: "Light", dark: "Dark" };
 const SIGNS = { auto: "auto", light: "sun", dark: "moon" };
 
 let room = null;
+let version = null; // the program's, as this page began
 let spokenAt = 0;
 let speaking = 0;
 
@@ -55,6 +56,8 @@ function showBanners() {
     live?.inbox_lost && [`The inbox is lost: ${live.inbox_lost}`, "bad"],
     live?.journal_failed && [`Nothing more can be recorded: ${live.journal_failed}`, "bad"],
     shown?.paused && [`The queue is paused: ${shown.paused}`, "wait"],
+    shown && (version ??= shown.version) !== shown.version
+      && [`The program is ${shown.version} now; reload to have its page.`, "wait"],
     live?.draining && ["Stopping: what is being drawn is finished first.", "wait"],
   ].filter(Boolean);
   list(by("banners"), banners, ([text]) => text, ([text, tone]) =>
