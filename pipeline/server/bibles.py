@@ -5,9 +5,9 @@ Owns the shape of these two answers. The page's snapshot has only what it lists 
 
 from msgspec import Struct
 
-from pipeline.core.digest import public_id
 from pipeline.core.manifest import Character, Project, split_tags
 from pipeline.core.state import State
+from pipeline.server.view import character_view, project_view
 
 
 class CharacterBible(Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class ProjectBible(Struct, frozen=True, kw_only=True):
 def character(state: State, name: str) -> CharacterBible | None:
     """The character of that public id, if it is in force."""
     for key, known in state.characters.items():
-        if public_id("character", key) == name:
+        if character_view(known).id == name:
             spec = known.spec
             return CharacterBible(
                 id=name, key=key, file=known.file, spec=spec,
@@ -51,6 +51,6 @@ def character(state: State, name: str) -> CharacterBible | None:
 def project(state: State, name: str) -> ProjectBible | None:
     """The project of that public id, if it is in force."""
     for key, known in state.projects.items():
-        if public_id("project", key) == name:
+        if project_view(known).id == name:
             return ProjectBible(id=name, key=key, file=known.file, spec=known.spec)
     return None

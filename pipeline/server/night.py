@@ -18,7 +18,6 @@ from msgspec.structs import replace
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.core import events as e
-from pipeline.core.digest import public_id
 from pipeline.errors import AnimeError
 from pipeline.history import event_of
 from pipeline.journal import replay
@@ -49,7 +48,6 @@ class Span(Struct, frozen=True, kw_only=True):
 
     worker: str
     job: str
-    job_id: str
     picture: str
     take: int
     index: int
@@ -64,7 +62,6 @@ class Trouble(Struct, frozen=True, kw_only=True):
     at: str
     worker: str | None
     job: str | None
-    job_id: str | None
     text: str
 
 
@@ -122,8 +119,8 @@ class Fold:
         self._end_all(at, "stopped", worker=event.worker)
         self._end(place, at, "stopped")
         self.open[place] = Span(
-            worker=event.worker, job=event.job, job_id=public_id("job", event.job),
-            picture=picture_id(*place), take=event.take, index=event.index, began=at,
+            worker=event.worker, job=event.job, picture=picture_id(*place), take=event.take,
+            index=event.index, began=at,
         )  # fmt: skip
 
     def _end_all(
@@ -139,8 +136,7 @@ class Fold:
             self.spans.append(replace(span, ended=max(at, span.began), how=how))
 
     def _trouble(self, at: str, worker: str | None, job: str | None, text: str) -> None:
-        known = public_id("job", job) if job is not None else None
-        self.troubles.append(Trouble(at=at, worker=worker, job=job, job_id=known, text=text))
+        self.troubles.append(Trouble(at=at, worker=worker, job=job, text=text))
 
 
 class Night:

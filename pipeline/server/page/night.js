@@ -167,8 +167,14 @@ function troubles({ troubles: all, starts }) {
     el("ol", { class: "troubles" }, ...items.map((each) => el("li", { class: each.kind === "trouble" ? "bad" : "rest" },
       el("time", { datetime: each.at }, when(each.at)),
       el("div", {}, el("span", { class: "quiet" }, [each.worker].filter(Boolean).join(" · ")),
-        each.job ? [" ", el("a", { href: `#/jobs/${each.job_id}` }, each.job)] : null,
+        each.job ? [" ", jobLink(each.job)] : null,
         el("p", {}, each.text))))));
+}
+
+/** A job that is no longer there has no place to go to. */
+function jobLink(key) {
+  const job = store.jobs.get(key);
+  return job ? el("a", { href: `#/jobs/${job.id}` }, key) : key;
 }
 
 /** The lanes in words, for who cannot see them or wants to read them. */
