@@ -71,14 +71,28 @@ def test_a_dropped_file_is_seen_to_become_a_picture(show: Show) -> None:
     (show.root / "first.yaml").write_text(JOB)
     expect(page.locator("#empty")).to_be_hidden()
     expect(page.locator(".worker.drawing .what")).to_contain_text(["first"] * 3, timeout=SLOW)
+    first = emerging(page, "")
     moved(page, 0)
     before = step(page)
+    second = emerging(page, first)
+    assert second != first
     page.reload()
+    emerging(page, "")
     expect(page.locator(".steps").first).to_have_text(re.compile("of 30$"))
     assert step(page) >= before
     expect(page.locator("#latest .picture img")).to_have_count(3, timeout=SLOW)
     expect(page.locator("#latest .picture img").first).to_have_js_property("naturalWidth", 256)
     expect(page).to_have_title("anime")
+
+
+def emerging(page: Page, other: str) -> str:
+    """Where the first worker's picture is from, as it emerges, once it is another than that one."""
+    script = """(other) => {
+      const image = document.querySelector(".worker .preview:not([hidden])");
+      return image && image.naturalWidth > 16 && image.src !== other ? image.src : null;
+    }"""
+    found: str = page.wait_for_function(script, arg=other).json_value()
+    return found
 
 
 def moved(page: Page, before: int) -> None:

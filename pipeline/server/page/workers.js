@@ -85,21 +85,18 @@ function progress() {
     bar.value = worker.step;
     say(node.querySelector(".steps"), `step ${worker.step} of ${worker.steps}`);
     say(node.querySelector(".time"), duration(seconds) + (left >= 1 ? ` · ${about(left)} left` : ""));
-    preview(node.querySelector(".preview"), worker);
+    preview(node.querySelector(".easel"), worker);
   }
 }
 
-function preview(image, worker) {
-  if (!worker.preview || image.dataset.shown === worker.preview) return;
-  image.dataset.shown = worker.preview;
-  // Decoded first, so that the picture before it stays until this one is there.
-  const next = new Image();
-  next.src = worker.preview;
+/** The picture as it is by now: decoded first, so that the one before it stays until then. */
+function preview(easel, { preview: url }) {
+  if (!url || easel.dataset.wanted === url) return;
+  easel.dataset.wanted = url;
+  const before = easel.querySelector(".preview");
+  const next = el("img", { class: before.hidden ? "preview first" : "preview", alt: before.alt, src: url });
   next.decode().then(() => {
-    if (image.dataset.shown !== worker.preview) return;
-    image.src = next.src;
-    image.hidden = false;
-    image.parentElement.classList.remove("blank");
+    easel.querySelector(".preview").replaceWith(next);
+    easel.classList.remove("blank");
   }).catch(() => { /* The picture was finished meanwhile. */ });
 }
-
