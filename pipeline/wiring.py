@@ -69,6 +69,7 @@ def produce(
         pool = WorkerPool(
             root, settings.model, workers=settings.workers, device=settings.device,
             threads=settings.threads, wake=inbox.wake, sha256=model.sha256, hashes=hashes,
+            previews=settings.previews if page else 0,
         )  # fmt: skip
         runner = Runner(
             root=root, inbox=inbox, journal=journal, pool=pool, state=state,

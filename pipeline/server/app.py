@@ -115,6 +115,16 @@ class Endpoints:
         data = await self._small.of(found.tag, found.data) if small else found.data
         return Response(data, media_type=media_type(data), headers=headers)
 
+    async def preview(self, request: Request) -> Response:
+        """What a worker's picture looks like by now; `?n=` is the number that a tick gave it."""
+        said = request.query_params.get("n", "")
+        data = None
+        if _SEQ.fullmatch(said):
+            data = self._moment.preview(request.path_params["worker"], int(said))
+        if data is None:
+            raise HTTPException(404)
+        return _answer(data, "image/jpeg")
+
     async def health(self, request: Request) -> Response:
         """Whether all is well."""
         shown = self._moment.view(time.monotonic())
@@ -142,6 +152,7 @@ def routes(on: Endpoints) -> Iterable[Route]:
         Route("/api/state", on.state),
         Route("/events", on.events),
         Route("/pictures/{id}", on.picture),
+        Route("/api/workers/{worker}/preview", on.preview),
         Route("/health", on.health),
         *on.desk.routes(),
     )

@@ -130,7 +130,8 @@ class RejectedView(Struct, frozen=True, kw_only=True):
 
 
 class WorkerView(Struct, frozen=True, kw_only=True):
-    """What a worker does now; `seconds` is how long it has been drawing `task`."""
+    """What a worker does now; `seconds` is how long it has been drawing `task`, and `preview` where
+    to get what that looks like by now, if anything of it was shown."""
 
     name: str
     pid: int | None
@@ -145,6 +146,7 @@ class WorkerView(Struct, frozen=True, kw_only=True):
     step: int = 0
     steps: int = 0
     seconds: float = 0.0
+    preview: str | None = None
 
 
 class LiveView(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.benchmarks.check import check
 from tests.benchmarks.latency import latency
+from tests.benchmarks.previews import previews
 from tests.benchmarks.table import Row, table
 from tests.benchmarks.weights import weights
 from tests.benchmarks.workers import workers
@@ -21,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "weights": weights,
     "workers": workers,
     "latency": latency,
+    "previews": previews,
     "check": check,
 }
 ON_GPU = ("workers", "latency")
