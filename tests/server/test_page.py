@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import pytest
 from msgspec.structs import replace
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from pipeline.core import events as e
@@ -78,6 +80,36 @@ def loaded(page: Page, count: int) -> None:
     images = page.locator(".picture:visible img")
     expect(images).to_have_count(count)
     expect(images.first).to_have_js_property("naturalWidth", 64)
+
+
+def test_a_picture_is_seen_to_emerge(served: Served, page: Page) -> None:
+    made = served.production
+    task = made.task(made.job("a.yaml", Job(prompt="beach")))
+    made.live([task])
+    page.goto(served.url)
+    worker = page.locator(".worker").first
+    image = worker.locator(".preview")
+    expect(worker.locator(".easel.blank")).to_have_count(1)
+    made.tick(task, 3, preview=jpeg("red"))
+    expect(image).to_have_js_property("naturalWidth", 16)
+    before = image.get_attribute("src")
+    made.tick(task, 4)
+    expect(worker.locator(".steps")).to_have_text("step 4 of 15")
+    expect(image).to_have_attribute("src", str(before))
+    made.tick(task, 6, preview=jpeg("blue"))
+    expect(image).not_to_have_attribute("src", str(before))
+    expect(worker.locator(".easel.blank")).to_have_count(0)
+    page.reload()
+    expect(image).to_have_js_property("naturalWidth", 16)
+    made.finish(task, worker="worker-1")
+    made.live()
+    expect(worker.locator(".last img")).to_have_js_property("naturalWidth", 64)
+
+
+def jpeg(colour: str) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (16, 24), colour).save(stream, "JPEG")
+    return stream.getvalue()
 
 
 def test_a_reload_in_mid_picture_shows_the_step(served: Served, page: Page) -> None:
