@@ -109,6 +109,9 @@ _Steering = (
     | e.JobCancelled
     | e.JobRetried
     | e.TakeRestored
+    | e.ImageApproved
+    | e.ImageDismissed
+    | e.ImageUnjudged
 )
 
 _OfJob = (
@@ -136,6 +139,13 @@ _DECLARING: dict[type, tuple[str, str]] = {
     e.CharacterWithdrawn: ("character", "withdrawn"),
     e.JobSubmitted: ("job", "submitted"),
     e.JobWithdrawn: ("job", "withdrawn"),
+}
+
+
+_JUDGED: dict[type, str] = {
+    e.ImageApproved: "approved",
+    e.ImageDismissed: "dismissed",
+    e.ImageUnjudged: "unjudged",
 }
 
 
@@ -194,6 +204,9 @@ def _of_steering(event: _Steering) -> Told:
             return _told("retried", event.job)
         case e.TakeRestored():
             return _told("restored", event.job, f"take {event.take}")
+        case e.ImageApproved() | e.ImageDismissed() | e.ImageUnjudged():
+            about = f"picture {event.index} of take {event.take}"
+            return _told(_JUDGED[type(event)], event.job, about)
         case _:
             assert_never(event)
 

@@ -77,11 +77,12 @@ class Begin(Frame, frozen=True):
 
 
 class Step(Frame, frozen=True):
-    """Worker: step `step` of `steps` is done."""
+    """Worker: step `step` of `steps` is done; now and then with a JPEG of what emerges."""
 
     task: str
     step: int
     steps: int
+    preview: bytes | None = None
 
 
 class Done(Frame, frozen=True):

@@ -77,6 +77,7 @@ def produce(
         pool = WorkerPool(
             root, settings.model, workers=settings.workers, device=settings.device,
             threads=settings.threads, wake=inbox.wake, sha256=model.sha256, hashes=hashes,
+            previews=settings.previews if page else 0,
         )  # fmt: skip
         manager = notifier(os.environ, state)
         if manager is not None:

@@ -101,6 +101,10 @@ def _restore(made: Production) -> None:
         e.ImageRestored(job="neon-tokyo/back", take=1, index=1, file="neon-tokyo/back.01.png"),
         e.TakeRestored(job="neon-tokyo/back", take=1),
     )
+    made.command(c.Approve(job="neon-tokyo/back"))
+    made.command(c.Reject(job="neon-tokyo/back", take=2))
+    made.command(c.Reject(job=ROOFTOP))
+    made.command(c.Unjudge(job=ROOFTOP, picture=1))
 
 
 def _steer(made: Production) -> None:

@@ -62,6 +62,10 @@ def test_words_are_read(tmp_path: Path) -> None:
 
 
 def test_failures_in_a_row_are_counted_as_far_as_is_set(tmp_path: Path) -> None:
+    assert settle(tmp_path).previews == 3
+    assert settle(tmp_path, "previews = 5\n").previews == 5
+    assert settle(tmp_path, "previews = 5\n", PREVIEWS=0).previews == 0
+    assert "previews must be a whole number from 0 to 1000" in refusal(tmp_path, PREVIEWS=-1)
     assert settle(tmp_path).pause_after == 3
     assert settle(tmp_path, "pause_after = 0\n", PAUSE_AFTER="").pause_after == 0
     assert settle(tmp_path, PAUSE_AFTER=7).pause_after == 7

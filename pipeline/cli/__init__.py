@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from pipeline import __version__
-from pipeline.cli import ask, look, make, picture, room, run, steer, takes
+from pipeline.cli import ask, judge, look, make, picture, room, run, steer, takes
 from pipeline.cli.check import check
 from pipeline.cli.doctor import config, doctor
 from pipeline.cli.explain import explain, schema
@@ -53,8 +53,8 @@ def anime() -> None:
 for _command in (
     run.demo, make.init, make.new, check, ask.plan, run.run, look.status, ask.show, log,
     look.replay, steer.hold, steer.release, steer.cancel, steer.retry, steer.priority, steer.pause,
-    steer.resume, takes.takes, takes.restore, takes.render, picture.recipe, picture.reproduce,
-    verify,
+    steer.resume, takes.takes, takes.restore, takes.render, judge.approve, judge.reject,
+    judge.unjudge, picture.recipe, picture.reproduce, verify,
     room.gc, room.backup, service, doctor, config, explain, schema,
 ):  # fmt: skip
     anime.add_command(_command)

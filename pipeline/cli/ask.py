@@ -3,6 +3,7 @@
 import click
 
 from pipeline.cli import options
+from pipeline.cli.judge import filters, verdicts
 
 
 @click.command(short_help="Say what a run would draw, reuse and wait for.")
@@ -33,15 +34,18 @@ def plan(inbox: str | None, as_json: bool, model: str | None, every: bool) -> in
 @options.inbox
 @options.as_json
 @click.option("--model", metavar="FOLDER", help="A diffusers folder.  [the bundled one]")
-def show(job: str, inbox: str | None, as_json: bool, model: str | None) -> None:
+@filters
+def show(job: str, inbox: str | None, as_json: bool, model: str | None, **said: bool) -> None:
     """Show a JOB: its manifest, its prompt with where each part is from, pictures and history.
 
-    JOB is its key, or the path of its manifest or of one of its pictures.
+    JOB is its key, or the path of its manifest or of one of its pictures. With --approved,
+    --rejected or --unjudged its takes are listed with such pictures only.
     """
     from pipeline.commands import showing
 
     options.inbox_of(inbox)
-    found = showing.show(options.settings({"inbox": inbox, "model": model}), job)
+    settings = options.settings({"inbox": inbox, "model": model})
+    found = showing.show(settings, job, verdicts(**said))
     if as_json:
         click.echo(showing.as_json(found))
         return

@@ -3,25 +3,40 @@
 import click
 
 from pipeline.cli import options
+from pipeline.cli.judge import filters, verdicts
 from pipeline.cli.steer import give
 
 
 @click.command(short_help="List the takes of a job, and where their pictures stand.")
-@click.argument("job")
+@click.argument("job", required=False)
 @options.inbox
 @options.as_json
-def takes(job: str, inbox: str | None, as_json: bool) -> None:
-    """List the takes of JOB: when and why each was drawn, and where its pictures stand."""
+@filters
+def takes(job: str | None, inbox: str | None, as_json: bool, **said: bool) -> None:
+    """List the takes of JOB: when and why each was drawn, and where its pictures stand.
+
+    With --approved, --rejected or --unjudged only such pictures, and without a JOB those of all
+    jobs.
+    """
     import msgspec
 
-    from pipeline.commands.takes import report, takes_of
+    from pipeline.commands.takes import Takes, all_takes, report, takes_of
 
-    found = takes_of(options.inbox_of(inbox), job)
+    found: tuple[Takes, ...]
+    wanted = verdicts(**said)
+    folder = options.inbox_of(inbox)
+    if job is not None:
+        found = (takes_of(folder, job, wanted),)
+    elif wanted is not None:
+        found = all_takes(folder, wanted)
+    else:
+        raise click.UsageError("name a job, or say --approved, --rejected or --unjudged")
     if as_json:
-        click.echo(msgspec.json.encode(found))
+        click.echo(msgspec.json.encode(found if job is None else found[0]))
         return
-    for line in report(found):
-        click.echo(line)
+    for each in found:
+        for line in report(each, named=job is None):
+            click.echo(line)
 
 
 @click.command(short_help="Let an older take's pictures stand beside the manifest again.")

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.commands.planning import rehearsed
 from pipeline.core.emphasis import plain
 from pipeline.core.explained import Explained, Length, Measure, Story, explain
 from pipeline.core.near import near
 from pipeline.core.prompt import Part
-from pipeline.core.state import Image, JobState, State, Take
+from pipeline.core.state import Image, JobState, State, Take, Verdict
 from pipeline.errors import AnimeError
 from pipeline.history import PRIVATE, event_of, journal_path
 from pipeline.journal import replay
@@ -41,8 +42,9 @@ class Shown(Struct, frozen=True, kw_only=True):
     history: tuple[str, ...]
 
 
-def show(settings: Settings, key: str) -> Shown:
-    """All there is to say of a job.
+def show(settings: Settings, key: str, wanted: frozenset[Verdict | None] | None = None) -> Shown:
+    """All there is to say of a job; with `wanted` only the takes with pictures of which a person
+    said one of these (None is nothing), and of them only such pictures.
 
     Raises:
         UnknownJob: there is none of that key; the hint names the nearest.
@@ -55,9 +57,16 @@ def show(settings: Settings, key: str) -> Shown:
     return Shown(
         story=explain(state, job, measure(settings.model)),
         manifest=_text(root / job.file),
-        takes=job.takes,
+        takes=job.takes if wanted is None else tuple(_judged(job.takes, wanted)),
         history=tuple(_history(root, job.key)),
     )
+
+
+def _judged(takes: tuple[Take, ...], wanted: frozenset[Verdict | None]) -> Iterator[Take]:
+    for take in takes:
+        images = {n: image for n, image in take.images.items() if image.verdict in wanted}
+        if images:
+            yield replace(take, images=images)
 
 
 def find(state: State, root: Path, key: str) -> JobState:
@@ -153,6 +162,7 @@ def _said(part: Part) -> str:
 
 def _image(image: Image) -> str:
     how = f"reused from {image.source}" if image.source else f"{image.seconds:.1f} s"
+    how += f"  {image.verdict}" if image.verdict else ""
     how += "  discarded" if image.discarded else ""
     return clean(f"{image.file}  seed {image.seed}  {how}  {image.at}")
 

@@ -61,7 +61,13 @@ def give(inbox: Path, command: c.Command, *, seconds: float = PATIENCE) -> str:
 def _by_key(inbox: Path, command: c.Command) -> c.Command:
     """The command with a manifest's path, as a shell completes it, made relative to the inbox."""
     match command:
-        case c.Prioritise(job=name) | c.Restore(job=name):
+        case (
+            c.Prioritise(job=name)
+            | c.Restore(job=name)
+            | c.Approve(job=name)
+            | c.Reject(job=name)
+            | c.Unjudge(job=name)
+        ):
             return replace(command, job=key_of(inbox, name))
         case c.Pause() | c.Resume():
             return command

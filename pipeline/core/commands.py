@@ -83,6 +83,33 @@ class Restore(_Command, frozen=True, kw_only=True, tag="restore"):
     take: Annotated[int, Meta(ge=1)]
 
 
+class _Judgement(_Command, frozen=True, kw_only=True):
+    """About a picture of a job's take, or all of that take: the current one where none is named.
+
+    `sha256` is what the picture was that the person has looked at: another one is not judged.
+    """
+
+    job: Target
+    picture: Annotated[int, Meta(ge=1)] | None = None
+    take: Annotated[int, Meta(ge=1)] | None = None
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+
+
+class Approve(_Judgement, frozen=True, kw_only=True, tag="approve"):
+    """Say that the pictures are wanted."""
+
+
+class Reject(_Judgement, frozen=True, kw_only=True, tag="reject"):
+    """Say that the pictures are not wanted; none of them is taken away."""
+
+
+class Unjudge(_Judgement, frozen=True, kw_only=True, tag="unjudge"):
+    """Take back what was said of the pictures."""
+
+
+Judgement = Approve | Reject | Unjudge
+
 Command = (
     Hold | Release | Cancel | Retry | Prioritise | Pause | Resume | Render | Redraw | Restore
+    | Approve | Reject | Unjudge
 )  # fmt: skip

@@ -225,6 +225,35 @@ class ImageDiscarded(Fact, frozen=True, kw_only=True, tag="image_discarded"):
     file: str
 
 
+class ImageApproved(Fact, frozen=True, kw_only=True, tag="image_approved"):
+    """A person wants this picture: the one of that sha256, of that take. It ends what was said of
+    it before."""
+
+    job: str
+    take: int
+    index: int
+    sha256: str
+
+
+class ImageDismissed(Fact, frozen=True, kw_only=True, tag="image_dismissed"):
+    """A person does not want this picture; it stays where it is. Not to be confused with
+    `ManifestRejected`, which is the program's word on a file."""
+
+    job: str
+    take: int
+    index: int
+    sha256: str
+
+
+class ImageUnjudged(Fact, frozen=True, kw_only=True, tag="image_unjudged"):
+    """What a person said of this picture is taken back."""
+
+    job: str
+    take: int
+    index: int
+    sha256: str
+
+
 class RenderFailed(Fact, frozen=True, kw_only=True, tag="render_failed"):
     """`disk_full` is not the picture's fault: it is still owed, and the queue is paused."""
 
@@ -332,6 +361,9 @@ Event = (
     | SheetShelved
     | SheetRestored
     | ImageDiscarded
+    | ImageApproved
+    | ImageDismissed
+    | ImageUnjudged
     | RenderFailed
     | RenderLessened
     | WorkerLost

@@ -19,6 +19,7 @@ from pipeline.core.resolved import Meant
 from pipeline.core.state import JobState, State, Take
 from pipeline.core.status import stale, status
 from pipeline.core.targets import Refusal, find, find_job
+from pipeline.core.verdict import judge
 
 _UNASKED = "as somebody asked"
 _RETRY = "is {}; anime retry makes it owed again"
@@ -70,6 +71,8 @@ def obey(state: State, name: str, command: c.Command) -> list[e.Event]:
         case c.Restore(job=job, take=take):
             found = restorable(state, job, take)
             return [refuse(name, found)] if isinstance(found, Refusal) else []
+        case c.Approve() | c.Reject() | c.Unjudge():
+            return _judge(state, name, command)
         case _:
             assert_never(command)
 
@@ -230,6 +233,13 @@ def _pause(state: State, name: str, reason: str) -> list[e.Event]:
     # A person's pause outlives a restart, which one of the settings or of a full disk does not.
     paused = e.QueuePaused(reason=reason or _UNASKED)
     return [paused, _answer(name, "the queue is paused; what is in work is finished")]
+
+
+def _judge(state: State, name: str, command: c.Judgement) -> list[e.Event]:
+    judged = judge(state, command)
+    if isinstance(judged, Refusal):
+        return [refuse(name, judged)]
+    return [*judged.events, _answer(name, judged.said)]
 
 
 def _owed(job: JobState) -> int:

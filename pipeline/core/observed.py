@@ -58,12 +58,16 @@ class Began(Observation, frozen=True):
 
 
 class Stepped(Observation, frozen=True):
-    """Step `step` of `steps` is done. A tick: streamed, never journalled."""
+    """Step `step` of `steps` is done. A tick: streamed, never journalled.
+
+    `preview`, there every few steps, is a small JPEG of what the picture looks like by then.
+    """
 
     worker: str
     task: Task
     step: int
     steps: int
+    preview: bytes | None = None
 
 
 class Painted(Observation, frozen=True):

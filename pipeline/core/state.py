@@ -15,6 +15,9 @@ from pipeline.core.problem import Problem
 from pipeline.core.resolved import Cell, Made, Meant, Model
 from pipeline.core.styles import Style
 
+Verdict = Literal["approved", "rejected"]
+"""What a person says of a picture."""
+
 
 class ProjectState(Struct, frozen=True, kw_only=True, gc=False):
     """A project in force, and the file that says so."""
@@ -35,7 +38,8 @@ class CharacterState(Struct, frozen=True, kw_only=True, gc=False):
 class Image(Struct, frozen=True, kw_only=True, gc=False):
     """A finished picture; `source` is the file it was reused from, `made` how it was drawn.
 
-    `discarded` is whether it is no longer kept: its file is gone, or about to go.
+    `discarded` is whether it is no longer kept: its file is gone, or about to go. `verdict` is what
+    a person said of it, of these very bytes.
     """
 
     index: int
@@ -48,6 +52,7 @@ class Image(Struct, frozen=True, kw_only=True, gc=False):
     made: Made | None = None
     source: str | None = None
     discarded: bool = False
+    verdict: Verdict | None = None
 
 
 class Drawn(Struct, frozen=True, kw_only=True, gc=False):

@@ -10,9 +10,11 @@ from msgspec.structs import replace
 
 from pipeline.core import events as e
 from pipeline.core import streak
-from pipeline.core.state import Drawn, Image, JobState, State, Take, spec_that_draws
+from pipeline.core.state import Drawn, Image, JobState, State, Take, Verdict, spec_that_draws
 
 _Change: TypeAlias = Callable[[Take], Take]
+
+_Judging: TypeAlias = e.ImageApproved | e.ImageDismissed | e.ImageUnjudged
 
 _Drawing: TypeAlias = (
     e.RenderRequested
@@ -27,6 +29,7 @@ _Drawing: TypeAlias = (
     | e.SheetShelved
     | e.SheetRestored
     | e.ImageDiscarded
+    | _Judging
     | e.RenderFailed
     | e.RenderLessened
     | e.WorkerLost
@@ -70,6 +73,8 @@ def draw(state: State, at: str, event: _Drawing) -> None:
             _restore(state, event)
         case e.ImageDiscarded():
             _discard(state, event)
+        case e.ImageApproved() | e.ImageDismissed() | e.ImageUnjudged():
+            _judge(state, event)
         case e.RenderFailed(job=key, index=index, kind="disk_full"):
             _in_take(
                 state, key, event.take,
@@ -206,6 +211,34 @@ def _discard(state: State, event: e.ImageDiscarded) -> None:
             if not image.discarded and _shown(take, image) in lost:
                 there = Drawn(file=image.file, sha256=image.sha256)
                 state.drawn.setdefault(_shown(take, image), there)
+    keep(state, replace(job, takes=tuple(takes)))
+
+
+def _judge(state: State, event: _Judging) -> None:
+    """What a person says of a picture, in every take that has it. Of a picture that has another
+    one in its place by now nothing is said."""
+    job = state.jobs[event.job]
+    said = next(take for take in job.takes if take.number == event.take).images[event.index]
+    if said.sha256 != event.sha256:
+        return
+    match event:
+        case e.ImageApproved():
+            verdict: Verdict | None = "approved"
+        case e.ImageDismissed():
+            verdict = "rejected"
+        case e.ImageUnjudged():
+            verdict = None
+        case _:
+            assert_never(event)
+    takes = []
+    for take in job.takes:
+        images = {
+            n: replace(image, verdict=verdict)
+            if (image.file, image.sha256) == (said.file, said.sha256)
+            else image
+            for n, image in take.images.items()
+        }
+        takes.append(replace(take, images=images))
     keep(state, replace(job, takes=tuple(takes)))
 
 

@@ -55,7 +55,7 @@ def find(state: State, name: str | None) -> Target | Refusal:
                 hint=f"say which is meant: {' or '.join(keys)}",
             )
         case _:
-            jobs = tuple(job.key for job in _there(state) if plays(state, job, keys[0]))
+            jobs = tuple(job.key for job in _there(state) if keys[0] in cast(state, job))
     return Target(name=keys[0] if len(keys) == 1 else name, jobs=jobs)
 
 
@@ -72,16 +72,17 @@ def find_job(state: State, name: str) -> JobState | Refusal:
     return state.jobs[keys[0]]
 
 
-def plays(state: State, job: JobState, character: str) -> bool:
-    """Whether the character of that key is in the job's pictures."""
+def cast(state: State, job: JobState) -> tuple[str, ...]:
+    """The keys of the characters in the job's pictures, as far as they are in force."""
+    found: dict[str, None] = {}
     for name in job.spec.everybody:
         if "/" in name:
             keys = ["/".join(map(slug, name.split("/")))]
         else:
             keys = [character_key(job.project, name), slug(name)]
-        if next((key for key in keys if key in state.characters), None) == character:
-            return True
-    return False
+        if key := next((key for key in keys if key in state.characters), None):
+            found[key] = None
+    return tuple(found)
 
 
 def _there(state: State) -> Iterator[JobState]:

@@ -39,7 +39,8 @@ class WorkerPool:
     """Workers that draw pictures under `root` with the model in the folder `model`.
 
     `threads` counts for each worker on the CPU; 0 divides the cores among them. `device` is `cpu`,
-    `cuda` or `auto`. Given the model's `sha256`, no picture is drawn with another one; `hashes` is
+    `cuda` or `auto`. Every `previews` steps a worker shows what emerges; 0 is never. Given the
+    model's `sha256`, no picture is drawn with another one; `hashes` is
     the cache of `pipeline.model.describe`. `wake` is called from another thread whenever `poll` may
     have something new. All other calls belong to one thread, which must outlive the pool: the
     keeper dies with it.
@@ -54,6 +55,7 @@ class WorkerPool:
         device: str,
         threads: int,
         wake: Callable[[], None],
+        previews: int = 0,
         sha256: str | None = None,
         hashes: Path | None = None,
         machine: Machine = REAL,
@@ -64,6 +66,7 @@ class WorkerPool:
             *("--workers", str(workers)),
             *("--device", device),
             *("--threads", str(threads)),
+            *("--previews", str(previews)),
             *(("--sha256", sha256) if sha256 is not None else ()),
             *(("--hashes", str(hashes)) if hashes is not None else ()),
         ]

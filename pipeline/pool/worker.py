@@ -107,10 +107,12 @@ class Worker:
             case Begin(at=at, encoding=encoding):
                 self._heard_at = now
                 return Began(worker=self.name, task=self.task, at=at, encoding=encoding)
-            case Step(step=step, steps=steps):
+            case Step(step=step, steps=steps, preview=preview):
                 self._paces.append(now - self._heard_at)
                 self._step, self._steps, self._heard_at = step, steps, now
-                return Stepped(worker=self.name, task=self.task, step=step, steps=steps)
+                return Stepped(
+                    worker=self.name, task=self.task, step=step, steps=steps, preview=preview
+                )
             case Done() | Fault() | Halted():
                 return self._answer(message)
             case _:

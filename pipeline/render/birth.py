@@ -16,7 +16,8 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Outfit(Struct, frozen=True, kw_only=True):
-    """What a worker is started with; `threads` counts for the CPU only."""
+    """What a worker is started with; `threads` counts for the CPU only, and a preview is made every
+    `previews` steps, 0 is never."""
 
     name: str
     keeper: int
@@ -27,6 +28,7 @@ class Outfit(Struct, frozen=True, kw_only=True):
     """The model's name."""
     device: str
     threads: int
+    previews: int = 0
 
 
 def enter(outfit: Outfit, keeper: Connection) -> None:

@@ -224,6 +224,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--device", choices=["cpu", "cuda", "auto"], default="auto")
     parser.add_argument("--threads", type=int, default=0, help="0: cores divided by workers")
+    parser.add_argument("--previews", type=int, default=0, help="steps between two; 0: none")
     parser.add_argument("--sha256", help="the model's; with another one no worker draws")
     parser.add_argument("--hashes", type=Path, help="where the hashes of its files are remembered")
     given = parser.parse_args()
@@ -265,6 +266,7 @@ def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
             model=given.model.resolve().name,
             device=str(device),
             threads=threads,
+            previews=given.previews,
         )
         process = context.Process(target=enter, args=(outfit, line), name=name, daemon=True)
         process.start()

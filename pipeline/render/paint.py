@@ -17,11 +17,13 @@ from PIL import Image
 from pipeline.core.resolved import Made, Resolved
 from pipeline.render import lean as lean_
 from pipeline.render import regions, schedulers
+from pipeline.render.emerging import Emerging
 from pipeline.render.model import Pipe
 from pipeline.render.text import encode_all
 
 Begun = Callable[[float], None]
 Stepped = Callable[[int, int], None]
+Emerged = Callable[[bytes], None]
 
 
 class Painter:
@@ -32,22 +34,39 @@ class Painter:
         self._device = device
         self._config = dict(pipe.scheduler.config)
         self._begun: Callable[[], None] | None = None
+        self._emerging = Emerging(pipe)
         pipe.unet.register_forward_pre_hook(self._before_unet)
 
     def paint(
-        self, resolved: Resolved, seed: int, begun: Begun, stepped: Stepped, *, lean: bool = False
+        self,
+        resolved: Resolved,
+        seed: int,
+        begun: Begun,
+        stepped: Stepped,
+        *,
+        lean: bool = False,
+        previews: int = 0,
+        emerged: Emerged = lambda _: None,
     ) -> Image.Image:
         """The picture, RGB, of the size asked for; a `lean` one takes less memory and longer.
 
         `begun(encoding)` is called just before the first call of the UNet, with the seconds that
         the text encoder took, and `stepped(n, of)` after each step; what either raises ends the
-        picture and comes out of here.
+        picture and comes out of here. Every `previews` steps but the last, `emerged(jpeg)` is
+        called just before it with what the picture looks like by then; 0 is never.
         """
         pipe = self._pipe
         pipe.scheduler = schedulers.build(self._config, resolved.sampler, resolved.schedule)
+        if previews:
+            self._emerging.watch(pipe.scheduler)
 
         def after_step(pipe: Any, step: int, _: Any, values: dict[str, Any]) -> dict[str, Any]:
-            stepped(step + 1, pipe.num_timesteps)
+            done, steps = step + 1, pipe.num_timesteps
+            if previews and done < steps and done % previews == 0:
+                preview = self._emerging.preview()
+                if preview is not None:
+                    emerged(preview)
+            stepped(done, steps)
             return values
 
         with torch.inference_mode():
@@ -69,6 +88,7 @@ class Painter:
                     )
             finally:
                 self._begun = None
+                self._emerging.forget()
         image: Image.Image = drawn.images[0]
         return image
 

@@ -156,12 +156,18 @@ class Worker:
             self._check(task)
             self._say(Begin(task=task.id, at=time.monotonic(), encoding=encoding))
 
+        emerged: list[bytes] = []
+
         def stepped(step: int, steps: int) -> None:
-            self._say(Step(task=task.id, step=step, steps=steps))
+            preview = emerged.pop() if emerged else None
+            self._say(Step(task=task.id, step=step, steps=steps, preview=preview))
             self._check(task)
 
         lean = task.lean
-        image = self._painter.paint(task.resolved, task.seed, begun, stepped, lean=lean)
+        image = self._painter.paint(
+            task.resolved, task.seed, begun, stepped,
+            lean=lean, previews=self._outfit.previews, emerged=emerged.append,
+        )  # fmt: skip
         made = self._painter.made(lean=lean)
         data = png.encode(image, task, self._outfit.model, made)
         placed = place(root, task, data, lambda path: png.is_ours(path, task))

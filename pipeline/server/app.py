@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
@@ -23,20 +23,23 @@ from starlette.types import Receive, Scope, Send
 
 from pipeline.server import pictures
 from pipeline.server.board import Board
+from pipeline.server.desk import Desk
 from pipeline.server.health import health
 from pipeline.server.hub import Hub
 from pipeline.server.moment import Moment
-from pipeline.server.small import Small
+from pipeline.server.small import Small, media_type
 from pipeline.server.stream import stream
 
 LARGEST_PICTURE = 256 * 1024 * 1024
 _PING = 15
 _STALLED = 30.0
 _STATIC = {
-    "app.js": "text/javascript",
-    "style.css": "text/css",
-    "icon.svg": "image/svg+xml",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
 }
+"""What of the page's folder is served, and as what."""
 _SEQ = re.compile(r"[0-9]{1,18}")
 
 _encoder = msgspec.json.Encoder()
@@ -60,10 +63,15 @@ class Endpoints:
         self._moment = moment
         self._hub = hub
         self._journal = journal
+        self.desk = Desk(board, moment, journal)
         self._small = Small()
         page = files("pipeline.server") / "page"
         self._index = (page / "index.html").read_bytes()
-        self._static = {name: (page / name).read_bytes() for name in _STATIC}
+        self._static = {
+            file.name: (file.read_bytes(), kind)
+            for file in page.iterdir()
+            if (kind := _STATIC.get(PurePath(file.name).suffix)) is not None
+        }
 
     async def index(self, request: Request) -> Response:
         """The page."""
@@ -74,7 +82,8 @@ class Endpoints:
         name = request.path_params["name"]
         if name not in self._static:
             raise HTTPException(404)
-        return _answer(self._static[name], _STATIC[name], cache="no-cache")
+        body, kind = self._static[name]
+        return _answer(body, kind, cache="no-cache")
 
     async def state(self, request: Request) -> Response:
         """Everything there is to show, as of now."""
@@ -104,7 +113,17 @@ class Endpoints:
         if found.data is None:
             return Response(status_code=304, headers=headers)
         data = await self._small.of(found.tag, found.data) if small else found.data
-        return Response(data, media_type="image/png", headers=headers)
+        return Response(data, media_type=media_type(data), headers=headers)
+
+    async def preview(self, request: Request) -> Response:
+        """What a worker's picture looks like by now; `?n=` is the number that a tick gave it."""
+        said = request.query_params.get("n", "")
+        data = None
+        if _SEQ.fullmatch(said):
+            data = self._moment.preview(request.path_params["worker"], int(said))
+        if data is None:
+            raise HTTPException(404)
+        return _answer(data, "image/jpeg")
 
     async def health(self, request: Request) -> Response:
         """Whether all is well."""
@@ -126,14 +145,16 @@ class Endpoints:
 
 
 def routes(on: Endpoints) -> Iterable[Route]:
-    """Every path there is; all of them answer GET and HEAD."""
+    """Every path there is; all answer GET and HEAD, but what gives commands."""
     return (
         Route("/", on.index),
         Route("/static/{name}", on.static),
         Route("/api/state", on.state),
         Route("/events", on.events),
         Route("/pictures/{id}", on.picture),
+        Route("/api/workers/{worker}/preview", on.preview),
         Route("/health", on.health),
+        *on.desk.routes(),
     )
 
 

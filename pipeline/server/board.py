@@ -14,8 +14,9 @@ from pipeline.core import events as e
 from pipeline.core.evolve import evolve
 from pipeline.core.keys import PROJECT_FILES
 from pipeline.core.pending import queue
-from pipeline.core.state import Image, State
+from pipeline.core.state import Image, JobState, State, Take
 from pipeline.server.view import (
+    SHEET,
     JobView,
     LiveView,
     Snapshot,
@@ -53,6 +54,12 @@ class Board:
             for take in job.takes
             for index in take.images
         }
+        self._pictures |= {
+            picture_id(job.key, take.number, SHEET): (job.key, take.number, SHEET)
+            for job in state.jobs.values()
+            for take in job.takes
+            if take.sheet is not None
+        }
 
     def fold(self, seq: int, at: str, event: e.Event) -> None:
         """Fold one recorded event; one that is in the state already changes nothing."""
@@ -78,6 +85,9 @@ class Board:
             case e.ImageRendered() | e.ImageReused():
                 place = (event.job, event.take, event.index)
                 self._pictures[picture_id(*place)] = place
+            case e.SheetComposed():
+                place = (event.job, event.take, SHEET)
+                self._pictures[picture_id(*place)] = place
             case _:
                 pass
 
@@ -94,14 +104,23 @@ class Board:
         )
 
     def picture(self, name: str) -> Image | None:
-        """The finished picture of that public id, if the journal knows one."""
+        """The finished picture or sheet of that public id, if the journal knows one."""
+        found = self.place(name)
+        return None if found is None else found[2]
+
+    def place(self, name: str) -> tuple[JobState, Take, Image] | None:
+        """The picture of that public id, with its job and take; a sheet has the number 0."""
         place = self._pictures.get(name)
         if place is None:
             return None
         key, number, index = place
-        takes = (take for take in self.state.jobs[key].takes if take.number == number)
-        found = next((take.images[index] for take in takes if index in take.images), None)
-        return None if found is None or found.discarded else found
+        job = self.state.jobs[key]
+        for take in job.takes:
+            if take.number == number:
+                images = (image for image in take.pictures if image.index == index)
+                image = next(images, None)
+                return None if image is None or image.discarded else (job, take, image)
+        return None
 
     def snapshot(self, live: LiveView) -> bytes:
         """Everything the page shows, as JSON. A withdrawn job is shown while it has pictures."""

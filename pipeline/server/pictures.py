@@ -27,9 +27,8 @@ def read(inbox: Path, file: str, *, most: int, known: str = "") -> Picture | Non
     `most` is the size in bytes beyond which a file is no picture of ours. `known` is the tag of the
     picture that the asker has: a file that is still the same is not read.
     """
-    root = os.path.realpath(inbox)
-    path = os.path.realpath(inbox / file)
-    if not file.endswith(".png") or os.path.commonpath((root, path)) != root:
+    path = within(inbox, file)
+    if path is None:
         return None
     try:
         with open(path, "rb", opener=_open) as opened:
@@ -43,6 +42,15 @@ def read(inbox: Path, file: str, *, most: int, known: str = "") -> Picture | Non
     if data is not None and not data.startswith(_SIGNATURE):
         return None
     return Picture(tag=tag, data=data)
+
+
+def within(inbox: Path, file: str) -> Path | None:
+    """Where the PNG at `file` really stands, or None if that is outside the inbox."""
+    root = os.path.realpath(inbox)
+    path = os.path.realpath(inbox / file)
+    if not file.endswith(".png") or os.path.commonpath((root, path)) != root:
+        return None
+    return Path(path)
 
 
 def _open(path: str, flags: int) -> int:

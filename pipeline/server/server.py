@@ -132,6 +132,7 @@ class Server:
 
     def _fact(self, line: Line, event: Event) -> None:
         self._board.fold(line.seq, line.at, event)
+        self._endpoints.desk.heard(line, event)
         self._hub.fact(line)
 
     def _tick(self, tick: Stepped, now: float) -> None:

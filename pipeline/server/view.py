@@ -13,9 +13,21 @@ from pipeline.core.digest import public_id
 from pipeline.core.manifest import split_tags
 from pipeline.core.problem import Problem, render
 from pipeline.core.resolved import Resolved
-from pipeline.core.state import CharacterState, Image, JobState, ProjectState, State, Take
+from pipeline.core.state import (
+    CharacterState,
+    Image,
+    JobState,
+    ProjectState,
+    State,
+    Take,
+    Verdict,
+)
 from pipeline.core.status import Status, stale, status, waits_for
 from pipeline.core.styles import style_names
+from pipeline.core.targets import cast
+
+SHEET = 0
+"""The number of a take's sheet among its pictures."""
 
 
 class ProjectView(Struct, frozen=True, kw_only=True):
@@ -46,7 +58,8 @@ class CharacterView(Struct, frozen=True, kw_only=True):
 class ImageView(Struct, frozen=True, kw_only=True):
     """A finished picture, at `/pictures/{id}`; `source` is the file it was reused from.
 
-    `label` says which of several it is; `recipe` is there where it is not its take's.
+    `label` says which of several it is; `recipe` is there where it is not its take's; `verdict` is
+    what a person said of it.
     """
 
     id: str
@@ -59,6 +72,15 @@ class ImageView(Struct, frozen=True, kw_only=True):
     seconds: float
     worker: str | None
     source: str | None
+    sha256: str
+    verdict: Verdict | None
+
+
+class SheetView(Struct, frozen=True, kw_only=True):
+    """The labelled sheet of a take, at `/pictures/{id}`."""
+
+    id: str
+    file: str
 
 
 class TakeView(Struct, frozen=True, kw_only=True):
@@ -73,11 +95,13 @@ class TakeView(Struct, frozen=True, kw_only=True):
     count: int
     recipe: Resolved
     images: tuple[ImageView, ...]
+    sheet: SheetView | None
     failed: dict[int, str]
 
 
 class JobView(Struct, frozen=True, kw_only=True):
-    """A job and how it stands. `left` counts pictures of its last take that nobody has begun,
+    """A job and how it stands. `characters` are the names as the job says them, `cast` the keys of
+    those that are in force. `left` counts pictures of its last take that nobody has begun,
     `waiting` says for what it waits, `quarantined` why it is."""
 
     id: str
@@ -85,6 +109,7 @@ class JobView(Struct, frozen=True, kw_only=True):
     file: str
     project: str | None
     characters: tuple[str, ...]
+    cast: tuple[str, ...]
     prompt: str
     order: int
     priority: int
@@ -105,7 +130,8 @@ class RejectedView(Struct, frozen=True, kw_only=True):
 
 
 class WorkerView(Struct, frozen=True, kw_only=True):
-    """What a worker does now; `seconds` is how long it has been drawing `task`."""
+    """What a worker does now; `seconds` is how long it has been drawing `task`, and `preview` where
+    to get what that looks like by now, if anything of it was shown."""
 
     name: str
     pid: int | None
@@ -120,6 +146,7 @@ class WorkerView(Struct, frozen=True, kw_only=True):
     step: int = 0
     steps: int = 0
     seconds: float = 0.0
+    preview: str | None = None
 
 
 class LiveView(Struct, frozen=True, kw_only=True):
@@ -200,6 +227,7 @@ def job_view(state: State, job: JobState) -> JobView:
         file=job.file,
         project=job.project,
         characters=job.spec.everybody,
+        cast=cast(state, job),
         prompt=", ".join(split_tags(job.spec.prompt)),
         order=job.order,
         priority=-job.rank[0],
@@ -229,8 +257,15 @@ def _take_view(job: str, take: Take) -> TakeView:
         count=len(take.cells),
         recipe=recipe,
         images=tuple(sorted(images, key=lambda image: image.index)),
+        sheet=_sheet_view(job, take),
         failed=take.failed,
     )
+
+
+def _sheet_view(job: str, take: Take) -> SheetView | None:
+    if take.sheet is None or take.sheet.discarded:
+        return None
+    return SheetView(id=picture_id(job, take.number, SHEET), file=take.sheet.file)
 
 
 def _image_view(job: str, take: Take, image: Image) -> ImageView:
@@ -246,4 +281,6 @@ def _image_view(job: str, take: Take, image: Image) -> ImageView:
         seconds=image.seconds,
         worker=image.worker,
         source=image.source,
+        sha256=image.sha256,
+        verdict=image.verdict,
     )

@@ -39,6 +39,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     on_start: Literal["run", "paused"] = "run"
     polling: bool = False
     pause_after: int = 3
+    previews: int = 3
     origins: dict[str, str] = {}
 
 
@@ -223,6 +224,11 @@ _RULES: dict[str, tuple[str, str, Callable[[object, bool], Any]]] = {
     "pause_after": (
         "a whole number from 0 to 1000",
         "so many jobs that fail in a row pause the queue; 0 never does",
+        _whole(0, 1000),
+    ),
+    "previews": (
+        "a whole number from 0 to 1000",
+        "the page shows a picture as it emerges every so many steps; 0 never does",
         _whole(0, 1000),
     ),
     "polling": ("true or false", "true is for network folders", _flag),

@@ -15,6 +15,7 @@ from tests.benchmarks.check import check
 from tests.benchmarks.journal import journal
 from tests.benchmarks.latency import latency
 from tests.benchmarks.png import png
+from tests.benchmarks.previews import previews
 from tests.benchmarks.table import Row, table
 from tests.benchmarks.weights import weights
 from tests.benchmarks.workers import workers
@@ -23,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "weights": weights,
     "workers": workers,
     "latency": latency,
+    "previews": previews,
     "check": check,
     "journal": journal,
     "png": png,

@@ -179,6 +179,10 @@ class Production:
         for audience in self.audience:
             audience.changed(live)
 
-    def tick(self, task: Task, step: int, worker: str = WORKERS[0]) -> None:
+    def tick(
+        self, task: Task, step: int, worker: str = WORKERS[0], preview: bytes | None = None
+    ) -> None:
+        steps = task.resolved.steps
+        tick = Stepped(worker=worker, task=task, step=step, steps=steps, preview=preview)
         for audience in self.audience:
-            audience.ticked(Stepped(worker=worker, task=task, step=step, steps=task.resolved.steps))
+            audience.ticked(tick)

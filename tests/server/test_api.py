@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image
 
+from pipeline import server
 from pipeline.core import events as e
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.server import pictures
@@ -130,9 +132,12 @@ def test_a_gallery_has_small_pictures_with_tags_of_their_own(served: Served) -> 
     Image.new("RGB", (1024, 512), "teal").save(file)
     answers = [ask(served.url, small), ask(served.url, small)]
     assert answers[0].body == answers[1].body
-    with Image.open(BytesIO(answers[0].body), formats=["PNG"]) as picture:
-        assert picture.size == (256, 128)
-        assert picture.getpixel((9, 9)) == (0, 128, 128)
+    assert answers[0].headers["Content-Type"] == "image/webp"
+    with Image.open(BytesIO(answers[0].body), formats=["WEBP"]) as picture:
+        assert picture.size == (512, 256)
+        colour = picture.convert("RGB").getpixel((9, 9))
+        assert isinstance(colour, tuple)
+        assert all(abs(a - b) < 4 for a, b in zip(colour, (0, 128, 128), strict=True))
     tag = ("If-None-Match", answers[0].headers["ETag"])
     assert ask(served.url, small, [tag]).status == 304
     assert ask(served.url, path, [tag]).body == file.read_bytes()
@@ -190,6 +195,7 @@ def test_a_shelved_picture_keeps_its_id(served: Served) -> None:
         "/static/../server.py",
         "/static/%2e%2e%2fserver.py",
         "/static/index.html",
+        "/static/figtree-LICENSE.txt",
         "/static/",
         "/api/state/",
         "/.pipeline/events.jsonl",
@@ -297,8 +303,9 @@ def test_health_counts(served: Served) -> None:
     [
         ("/", "text/html; charset=utf-8"),
         ("/static/app.js", "text/javascript; charset=utf-8"),
-        ("/static/style.css", "text/css; charset=utf-8"),
+        ("/static/base.css", "text/css; charset=utf-8"),
         ("/static/icon.svg", "image/svg+xml"),
+        ("/static/figtree-latin.woff2", "font/woff2"),
     ],
 )
 def test_the_page_needs_nothing_from_elsewhere(standing: Served, path: str, kind: str) -> None:
@@ -323,8 +330,15 @@ def test_the_page_has_no_script_or_style_within(served: Served) -> None:
     text = ask(served.url, "/").body.decode()
     assert " style=" not in text
     assert "<style" not in text
-    assert text.count("<script") == 1
+    assert text.count("<script") == text.count("<script src=") == 2
     assert "onclick" not in text
+
+
+def test_the_page_has_all_its_modules_fetched_at_once(served: Served) -> None:
+    text = ask(served.url, "/").body.decode()
+    folder = Path(server.__file__).parent / "page"
+    modules = {file.name for file in folder.glob("*.js")} - {"app.js", "theme.js"}
+    assert set(re.findall(r'rel="modulepreload" href="/static/([a-z]+\.js)"', text)) == modules
 
 
 def test_the_state_is_the_same_after_a_restart(served: Served) -> None:

@@ -142,3 +142,27 @@ def test_its_headers_keep_proxies_and_caches_from_holding_it_back(served: Served
         assert stream.headers["X-Accel-Buffering"] == "no"
         assert stream.headers["Cache-Control"] == "no-store"
     assert ask(served.url, "/events", method="HEAD").body == b""
+
+
+def test_a_tick_says_where_its_preview_is_and_no_journal_has_it(served: Served) -> None:
+    made = served.production
+    task = made.task(made.job("a.yaml", JOB))
+    before = made.path.read_bytes()
+    with Stream(served.url) as stream:
+        stream.take(1)
+        made.live([task])
+        made.tick(task, 3, preview=b"a jpeg")
+        tick = stream.take(2)[-1]
+    assert made.path.read_bytes() == before
+    found = ask(served.url, tick.json["preview"])
+    assert (found.status, found.headers["Content-Type"], found.body) == (
+        200, "image/jpeg", b"a jpeg",
+    )  # fmt: skip
+    assert found.headers["Cache-Control"] == "no-store"
+    assert ask(served.url, "/api/workers/worker-1/preview?n=9").status == 404
+    assert ask(served.url, "/api/workers/worker-1/preview?n=x").status == 404
+    assert ask(served.url, "/api/workers/nobody/preview?n=1").status == 404
+    made.live([])
+    with Stream(served.url) as stream:
+        stream.take(1)
+    assert ask(served.url, tick.json["preview"]).status == 404

@@ -61,3 +61,25 @@ def test_a_late_tick_of_another_picture_changes_nothing(drawn: Task | None) -> N
     tick = moment.ticked(Stepped(worker="w", task=task(1), step=9, steps=15), 101.0)
     (worker,) = moment.view(101.0).workers
     assert (worker.step, tick.seconds) == (0, 0.0)
+
+
+def test_of_previews_the_newest_is_kept_until_the_worker_draws_something_else() -> None:
+    moment = Moment()
+    moment.changed(live(task(1)), 100.0)
+    first = moment.ticked(stepped(3, b"three"), 101.0).preview
+    assert first == "/api/workers/w/preview?n=1"
+    assert moment.ticked(stepped(4, None), 101.5).preview is None
+    assert moment.ticked(stepped(6, b"six"), 102.0).preview == "/api/workers/w/preview?n=2"
+    assert moment.view(103.0).workers[0].preview == "/api/workers/w/preview?n=2"
+    # Whoever asks late gets the newest of the same picture, and never one of another.
+    assert [moment.preview("w", n) for n in (0, 1, 2, 3)] == [None, b"six", b"six", None]
+    assert moment.preview("other", 1) is None
+    moment.changed(live(task(2)), 104.0)
+    assert moment.view(104.0).workers[0].preview is None
+    assert moment.preview("w", 2) is None
+    assert moment.ticked(stepped(9, b"late"), 105.0).preview is None
+    assert moment.preview("w", 3) is None
+
+
+def stepped(step: int, preview: bytes | None) -> Stepped:
+    return Stepped(worker="w", task=task(1), step=step, steps=15, preview=preview)

@@ -1,0 +1,21 @@
+// What is known of a picture, as pairs of a word and a text: for the large view and to compare.
+
+import { duration, leaf } from "./words.js";
+
+export function facts({ job, take, recipe, ...image }) {
+  const drawn = image.worker ? `, in ${duration(image.seconds)} by ${image.worker}` : "";
+  return Object.entries({
+    Prompt: recipe.prompt, Negative: recipe.negative,
+    Regions: (recipe.regions ?? []).map((region) => region.prompt).join(" | "),
+    Seed: String(image.seed), Size: `${recipe.width} × ${recipe.height}`,
+    Steps: String(recipe.steps), Sampler: `${recipe.sampler}, ${recipe.schedule}`,
+    Guidance: String(recipe.guidance),
+    Take: take.number > 1 || job.takes.length > 1 ? `${take.number}, ${take.reason}` : "",
+    Drawn: new Date(image.at).toLocaleString() + drawn,
+    "Reused from": image.source ?? "", File: image.file, Manifest: job.file,
+  }).filter(([, text]) => text);
+}
+
+export function title({ job, take, label, index }) {
+  return leaf(job.key) + (take.count > 1 ? ` · ${label || index}` : "");
+}

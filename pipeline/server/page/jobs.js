@@ -1,0 +1,126 @@
+// All jobs: how each stands and why, its pictures, and what can be done to it.
+
+import { by, chip, el, fill, list } from "./dom.js";
+import { cancel, giving, hold, redraw, release, retry } from "./orders.js";
+import { isShown, keep, view } from "./router.js";
+import { on, projectName, store } from "./store.js";
+import { needs, reason } from "./studio.js";
+import { small } from "./tile.js";
+import { open } from "./viewer.js";
+import { TONES, folder, leaf } from "./words.js";
+
+const STEP = 100;
+const THUMBS = 5;
+const SHOWS = {
+  all: ["All", () => true],
+  needs: ["Needs you", needs],
+  going: ["Going on", (job) => job.status === "queued" || job.status === "rendering"],
+  stale: ["Stale", (job) => job.stale],
+  done: ["Done", (job) => job.status === "done"],
+  over: ["Cancelled or withdrawn", (job) => job.status === "cancelled" || job.status === "withdrawn"],
+};
+
+let visible = STEP;
+let which = "all";
+let target = null; // id of the job that a link led to
+
+export function start() {
+  view("jobs", opened);
+  on("state", () => { if (isShown("jobs")) show(); });
+  fill(by("jobs-show"), ...Object.entries(SHOWS).map(([value, [text]]) => el("option", { value }, text)));
+  by("jobs-show").addEventListener("change", changed);
+  by("more-jobs").addEventListener("click", () => { visible += STEP; show(); });
+}
+
+function opened({ rest, query }) {
+  which = query.get("show") in SHOWS ? query.get("show") : "all";
+  by("jobs-show").value = which;
+  target = rest || null;
+  visible = STEP;
+  if (target && store.shown.jobs.findIndex((job) => job.id === target) >= STEP) visible = Infinity;
+  show();
+  const row = target && by(`job-${target}`);
+  if (row) {
+    row.scrollIntoView({ block: "center" });
+    row.querySelector(".name").focus({ preventScroll: true });
+  }
+  return Boolean(row);
+}
+
+function changed() {
+  which = by("jobs-show").value;
+  target = null;
+  visible = STEP;
+  keep("jobs", new URLSearchParams(which === "all" ? {} : { show: which }));
+  show();
+}
+
+function show() {
+  const jobs = store.shown.jobs.filter(SHOWS[which][1]);
+  const groups = new Map();
+  for (const job of jobs) {
+    const name = job.project ?? "";
+    if (!groups.has(name)) groups.set(name, { name, title: name ? projectName(name) : "No project", jobs: [] });
+    groups.get(name).jobs.push(job);
+  }
+  const sorted = [...groups.values()].sort((a, b) => a.title.localeCompare(b.title));
+  let room = visible;
+  for (const group of sorted) {
+    group.jobs = group.jobs.slice(0, room);
+    room -= group.jobs.length;
+  }
+  const some = sorted.filter((group) => group.jobs.length);
+  list(by("jobs"), some.map(({ name, title }) => ({ name, title })), (group) => group.name,
+    ({ title }) => el("section", { class: "group" }, el("h3", {}, title), el("ul", {})));
+  some.forEach((group, at) =>
+    list(by("jobs").children[at].querySelector("ul"), group.jobs.map(item), (job) => job.id, row));
+  by("jobs-count").textContent = jobs.length ? jobs.length.toLocaleString() : "";
+  by("more-jobs").hidden = jobs.length <= visible;
+  by("jobs-none").hidden = jobs.length > 0;
+  by("jobs-none").textContent = store.shown.jobs.length ? "No job is like that."
+    : `No job yet. Drop a YAML file of kind: job into ${store.shown.inbox}.`;
+}
+
+function item(job) {
+  const take = job.takes.at(-1);
+  const images = take?.images ?? [];
+  return {
+    id: job.id, key: job.key, file: job.file, status: job.status, stale: job.stale, prompt: job.prompt,
+    reason: reason(job), priority: job.priority, take: take?.number ?? 0, at: job.id === target,
+    of: job.characters.join(" & ") || leaf(folder(job.key)),
+    thumbs: images.slice(0, THUMBS).map(({ id, index }) => ({ id, index })),
+    done: take ? `${images.length} of ${take.count}` : "",
+  };
+}
+
+function row(job) {
+  const tone = job.status === "waiting" ? "wait" : "bad";
+  const told = job.reason;
+  return el("li", { class: job.at ? "job at" : "job", id: `job-${job.id}` },
+    el("div", { class: "name", tabindex: "-1", title: job.file }, leaf(job.key),
+      job.of ? el("span", {}, job.of) : null),
+    el("div", { class: "chips" }, chip(job.status, TONES[job.status]),
+      job.stale ? chip("stale", "wait", "It would be drawn differently today") : null,
+      job.priority ? chip(`priority ${job.priority}`, "rest plain") : null,
+      job.take > 1 ? chip(`take ${job.take}`, "rest plain") : null),
+    el("p", { class: told ? `text told ${tone}` : "text", title: told ?? job.prompt }, told ?? job.prompt),
+    el("div", { class: "thumbs" }, ...job.thumbs.map(({ id, index }) =>
+      el("button", { type: "button", "aria-label": `Picture ${index} of ${job.key}`,
+        "data-act": `picture-${id}`, onclick: () => open(id, job.thumbs.map((each) => each.id)) }, small(id, ""))),
+      el("span", {}, job.done)),
+    el("div", { class: "acts" }, ...acts(job)));
+}
+
+function acts({ key, status, stale }) {
+  const button = (text, order) => el("button", { type: "button", "data-act": text,
+    "aria-label": `${text}: ${key}`, onclick: giving(...order) }, text);
+  switch (status) {
+    case "queued": case "rendering": case "waiting":
+      return [button("Hold", hold(key)), button("Cancel", cancel(key))];
+    case "held": return [button("Release", release(key)), button("Cancel", cancel(key))];
+    case "failed": case "cancelled": case "quarantined": return [button("Retry", retry(key))];
+    case "done": return [button("Draw again", redraw(key, stale))];
+    default: return [];
+  }
+}
+

@@ -1,0 +1,230 @@
+"""Pictures on the page: large and small, why they look so, side by side, by whom, and when."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from pipeline.core import events as e
+from pipeline.core.manifest import Character, Job, Project
+from tests.server.conftest import Served
+
+pytestmark = pytest.mark.browser
+
+
+def cast(served: Served) -> None:
+    """Two characters of a project, with a picture each."""
+    made = served.production
+    tokyo = made.project(Project(name="Neon Tokyo", description="It never dries."))
+    for name, hair in (("Akira", "red hair"), ("Rei", "blue hair")):
+        made.character(
+            Character(name=name, appearance=hair, backstory=f"{name} came by ship."), tokyo
+        )
+        file = f"neon-tokyo/{name.lower()}.yaml"
+        made.job(file, Job(prompt="beach", characters=(name,)), project=tokyo)
+    made.draw_all()
+
+
+def test_a_picture_opens_large_with_its_recipe_by_keyboard_alone(
+    served: Served, page: Page
+) -> None:
+    made = served.production
+    made.job("a.yaml", Job(prompt="beach, smile", count=2, seed=40))
+    made.draw_all()
+    page.goto(f"{served.url}/#/gallery")
+    first = page.locator(".picture:visible").first
+    first.focus()
+    page.keyboard.press("Enter")
+    facts = page.locator("#viewer-facts")
+    for words in ("beach, smile", "a.02.png", "41", "dpmpp_2m, karras"):
+        expect(facts).to_contain_text(words)
+    expect(page.locator(".stage img")).to_have_js_property("naturalWidth", 64)
+    page.keyboard.press("ArrowRight")
+    expect(facts).to_contain_text("a.01.png")
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).to_be_hidden()
+    expect(page.locator(".picture:visible").nth(1)).to_be_focused()
+
+
+def test_arrows_move_through_the_gallery_and_tab_leaves_it(served: Served, page: Page) -> None:
+    made = served.production
+    made.job("a.yaml", Job(prompt="beach", count=30))
+    made.draw_all()
+    page.goto(f"{served.url}/#/gallery")
+    tiles = page.locator("#gallery .picture")
+    expect(tiles).to_have_count(30)
+    tiles.first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(tiles.nth(1)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    top = "(nodes) => new Set(nodes.map((node) => node.getBoundingClientRect().top)).size"
+    rows = tiles.evaluate_all(top)
+    columns = -(-30 // rows)
+    expect(tiles.nth(1 + columns)).to_be_focused()
+    page.keyboard.press("Home")
+    expect(tiles.first).to_be_focused()
+    page.keyboard.press("End")
+    expect(tiles.nth(29)).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.locator("#gallery :focus").count() == 0
+
+
+def test_newer_can_be_had_once_there_is_one(served: Served, page: Page) -> None:
+    made = served.production
+    made.job("a.yaml", Job(prompt="beach"))
+    made.draw_all()
+    page.goto(f"{served.url}/#/gallery")
+    page.locator(".picture:visible").first.click()
+    newer = page.get_by_role("button", name="Newer picture")
+    expect(newer).to_be_disabled()
+    made.job("b.yaml", Job(prompt="forest"))
+    made.draw_all()
+    page.keyboard.press("Escape")
+    page.locator("#gallery .picture").nth(1).click()
+    expect(newer).to_be_enabled()
+    newer.click()
+    expect(page.locator("#viewer-facts")).to_contain_text("b.01.png")
+    expect(newer).to_be_disabled()
+
+
+def test_a_picture_whose_file_is_gone_says_so(served: Served, page: Page) -> None:
+    made = served.production
+    made.job("a.yaml", Job(prompt="beach"))
+    made.draw_all()
+    (made.inbox / "a.01.png").unlink()
+    page.goto(served.url)
+    expect(page.locator(".picture .gone")).to_have_text("file is gone")
+    page.locator(".picture").click()
+    expect(page.locator(".stage .gone")).to_contain_text("its file may be gone")
+    page.goto(f"{served.url}/#/jobs")
+    expect(page.locator(".thumbs .gone")).to_have_text("file is gone")
+
+
+def test_a_picture_says_why_it_looks_so_and_what_changed_since(served: Served, page: Page) -> None:
+    cast(served)
+    page.goto(f"{served.url}/#/gallery")
+    page.locator(".picture:visible").first.click()
+    page.get_by_text("Why it looks so").click()
+    origins = page.locator(".origins").first
+    expect(origins.locator("dt")).to_have_text(["rei.appearance", "job"])
+    expect(origins.locator("dd")).to_have_text(["blue hair", "beach"])
+    page.keyboard.press("Escape")
+    served.production.character(Character(name="Rei", appearance="green hair"), "neon-tokyo")
+    expect(page.locator("#gallery .mark")).to_have_text("stale")
+    page.locator(".picture:visible").first.click()
+    expect(page.locator("details .note")).to_have_text("Changed since: rei.appearance.")
+    expect(page.locator("details .body").first).to_contain_text("green hair")
+
+
+def test_two_takes_are_compared_side_by_side(served: Served, page: Page) -> None:
+    made = served.production
+    made.job("a.yaml", Job(prompt="beach, smile"))
+    made.draw_all()
+    made.job("a.yaml", Job(prompt="forest, smile"))
+    made.draw_all()
+    page.goto(f"{served.url}/#/gallery")
+    expect(page.locator("#gallery .picture")).to_have_count(1)
+    page.locator("#gallery .picture").click()
+    page.keyboard.press("c")
+    expect(page.locator(".stage img")).to_have_count(2)
+    rows = page.locator(".differences tbody tr")
+    expect(rows.filter(has_text="Prompt").locator("mark")).to_have_text(["forest", "beach"])
+    expect(rows.filter(has_text="Seed")).to_have_count(0)
+    page.keyboard.press("c")
+    expect(page.locator(".stage img")).to_have_count(1)
+    page.get_by_role("button", name="take 1, picture 1").click()
+    expect(page.locator("#viewer-facts")).to_contain_text("beach, smile")
+    page.keyboard.press("Escape")
+    page.get_by_label("older takes").check()
+    expect(page.locator("#gallery .picture")).to_have_count(2)
+    expect(page.locator("#gallery .mark")).to_have_text("take 1")
+
+
+def test_any_two_pictures_are_compared_by_marking_them(served: Served, page: Page) -> None:
+    cast(served)
+    page.goto(f"{served.url}/#/gallery")
+    tiles = page.locator("#gallery .picture")
+    tiles.first.focus()
+    page.keyboard.press("c")
+    expect(page.locator("#gallery .marked")).to_have_count(1)
+    expect(tiles.first).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("c")
+    expect(page.locator("figcaption > span")).to_have_text(["rei", "akira"])
+
+
+def test_a_picture_is_downloaded_under_its_own_name(served: Served, page: Page) -> None:
+    cast(served)
+    page.goto(f"{served.url}/#/gallery")
+    page.locator("#gallery .picture").first.click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == "rei.01.png"
+    file = served.production.inbox / "neon-tokyo" / "rei.01.png"
+    assert download.value.path().read_bytes() == file.read_bytes()
+
+
+def test_the_gallery_is_filtered_by_whom_and_by_words(served: Served, page: Page) -> None:
+    cast(served)
+    page.goto(f"{served.url}/#/gallery")
+    names = page.locator("#gallery b")
+    expect(names).to_have_text(["rei", "akira"])
+    page.locator("#gallery-of").select_option(label="Akira")
+    expect(names).to_have_text(["akira"])
+    page.locator("#gallery-of").select_option(label="Neon Tokyo")
+    expect(names).to_have_text(["rei", "akira"])
+    page.locator("#gallery-words").fill("BLUE beach")
+    expect(names).to_have_text(["rei"])
+    page.locator("#gallery-words").fill("nothing like it")
+    expect(page.locator("#gallery-none")).to_contain_text("Loosen the filter")
+
+
+def test_a_bible_is_read_with_its_pictures_sheets_and_stale_marks(
+    served: Served, page: Page
+) -> None:
+    cast(served)
+    made = served.production
+    sheet = made.inbox / "neon-tokyo" / "rei.sheet.png"
+    sheet.write_bytes((made.inbox / "neon-tokyo" / "rei.01.png").read_bytes())
+    made.record(
+        e.SheetComposed(
+            job="neon-tokyo/rei", take=1, file="neon-tokyo/rei.sheet.png", sha256="0" * 64
+        )
+    )
+    page.goto(f"{served.url}/#/cast")
+    expect(page.locator(".project")).to_contain_text("It never dries.")
+    expect(page.locator(".person b")).to_have_text(["Akira", "Rei"])
+    page.locator(".person", has_text="Rei").click()
+    expect(page.locator(".spec")).to_contain_text("Rei came by ship.")
+    expect(page.locator(".spec .tag")).to_have_text(["blue hair"])
+    expect(page.locator("#bible .gallery .picture")).to_have_count(1)
+    page.get_by_role("button", name="The sheet of neon-tokyo/rei").click()
+    expect(page.locator(".stage img")).to_have_js_property("naturalWidth", 64)
+    page.keyboard.press("Escape")
+    made.character(
+        Character(name="Rei", appearance="green hair", backstory="By train."), "neon-tokyo"
+    )
+    expect(page.locator("#bible .note")).to_contain_text("1 job would be drawn differently")
+    expect(page.locator(".spec")).to_contain_text("By train.")
+    page.reload()
+    expect(page.locator(".spec .tag")).to_have_text(["green hair"])
+    page.get_by_role("link", name="All of the cast").click()
+    expect(page.locator(".project .chip")).to_have_text(["1 stale job"])
+
+
+def test_the_night_shows_what_ran_when_on_which_worker(served: Served, page: Page) -> None:
+    made = served.production
+    made.live()
+    page.clock.set_fixed_time("2026-11-22T12:10:00Z")
+    task = made.task(made.job("a.yaml", Job(prompt="beach")))
+    made.start_drawing(task, "worker-2")
+    page.goto(f"{served.url}/#/night")
+    lane = page.locator(".track", has_text="worker-2").locator(".lane")
+    expect(lane.locator("rect.drawing")).to_have_count(1)
+    made.record(
+        e.WorkerLost(
+            worker="worker-2", pid=7, cause="crash", detail="signal 11", blamed=True,
+            job="a", take=1, index=1,
+        )
+    )  # fmt: skip
+    expect(page.locator("#view-night")).not_to_contain_text("being drawn")
