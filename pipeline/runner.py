@@ -13,25 +13,16 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from pipeline import pictures, shelf, vanished
+from pipeline import shelf, vanished
 from pipeline.audience import Audience
-from pipeline.commit import commit_at
 from pipeline.complaints import Complaints
 from pipeline.core import events as e
 from pipeline.core import observed as o
-from pipeline.core.decide import decide, request, reused
-from pipeline.core.pending import (
-    claims,
-    pending,
-    queue,
-    reusable,
-    sheet_owed,
-    stray_sheets,
-    wanted,
-)
-from pipeline.core.resolved import Task
+from pipeline.core.decide import decide, request
+from pipeline.core.pending import pending, queue, sheet_owed, stray_sheets
 from pipeline.core.state import State
 from pipeline.core.status import status
+from pipeline.dispatch import Dispatch
 from pipeline.errors import AnimeError
 from pipeline.journal import Journal, JournalFull
 from pipeline.ledger import Ledger
@@ -93,7 +84,7 @@ class Runner:
             if len(job.takes) > 1 or sheet_owed(job) or stray_sheets(job)
         }
         self._files: deque[o.FileSeen | o.FileGone] = deque()
-        self._busy: dict[str, Task] = {}
+        self._work = Dispatch(root, pool, self._record)
         self._unrecorded: list[o.Report] = []
         self._stops = 0
         self._live = o.Live()
@@ -153,7 +144,6 @@ class Runner:
             return
         self._follow()
         self._obey()
-        self._halt_unwanted()
         self._dispatch()
         self._tidy()
         self._tell()
@@ -188,14 +178,10 @@ class Runner:
             case o.Stepped():
                 self._audience.ticked(report)
             case o.Painted(task=task):
-                self._busy.pop(task.id, None)
+                self._work.hear(report)
                 self._painted.add(task.job)
-            case o.Failed(task=task) | o.Stopped(task=task):
-                self._busy.pop(task.id, None)
-            case o.Lost(task=task, pid=pid):
-                if task is not None:
-                    self._busy.pop(task.id, None)
-                    pictures.sweep_after(self._root, task, pid)
+            case o.Failed() | o.Stopped() | o.Lost():
+                self._work.hear(report)
             case o.Broken(error=error, hint=hint):
                 raise NoWorkers(error, hint or None)
             case o.WorkerWarm() | o.Began():
@@ -268,42 +254,15 @@ class Runner:
         self._live = live
         self._audience.changed(live)
 
-    def _halt_unwanted(self) -> None:
-        for task in self._busy.values():
-            if not wanted(self.state, task):
-                self._pool.cancel(task.id)
-
     def _dispatch(self) -> None:
-        """Give every free worker the next picture that is owed and was not drawn before."""
+        """Stop what is no longer asked for, and give every free worker the next picture."""
+        self._work.halt_unwanted(self.state)
         if self._inbox.lost or self._inbox.git_works or not self._sight.complete:
             return
-        free = list(self._pool.free())
         end = time.monotonic() + TURN
-        # Thousands of pictures that are there already are no reason to be deaf to a signal.
-        while free and not self._stops and time.monotonic() < end:
-            busy = {claim for task in self._busy.values() for claim in claims(task)}
-            tasks = pending(self.state, busy, 1)
-            if not tasks:
-                return
-            if not self._reuse(tasks[0]):
-                commit = commit_at((self._root / tasks[0].manifest).parent)
-                task = replace(tasks[0], commit=commit)
-                self._busy[task.id] = task
-                self._pool.submit(free.pop(0), task)
-
-    def _reuse(self, task: Task) -> bool:
-        """Whether the picture is there already, and now also where this task wants it."""
-        drawn = reusable(self.state, task)
-        if drawn is None:
-            return False
-        try:
-            placed = pictures.reuse(self._root, drawn.file, drawn.sha256, task)
-        except (pictures.PictureError, OSError) as error:
-            log.info("%s is drawn again: %s", task.id, error)
-            return False
-        self._record(reused(self.state, task, placed.file, placed.sha256, shelved=placed.shelved))
-        self._painted.add(task.job)
-        return True
+        self._painted |= self._work.hand_out(
+            self.state, lambda: not self._stops and time.monotonic() < end
+        )
 
     def _tidy(self) -> None:
         """Put on the shelf what a finished take no longer has, and compose what it has."""
@@ -333,8 +292,8 @@ class Runner:
         if self._stops > 1:
             return True
         if deadline is not None:
-            return not self._busy or time.monotonic() > deadline
-        if not self._once or not self._sight.complete or self._busy or self._files:
+            return not self._work.busy or time.monotonic() > deadline
+        if not self._once or not self._sight.complete or self._work.busy or self._files:
             return False
         if not self._inbox.quiet:
             return False

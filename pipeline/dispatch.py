@@ -1,0 +1,80 @@
+"""The pictures in work: the next ones for workers that are free, and a stop for those that are no
+longer asked for.
+
+Owns which picture is with whom. Never decides what is owed, which is derived from the state, and
+never waits.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from pipeline import pictures
+from pipeline.commit import commit_at
+from pipeline.core import events as e
+from pipeline.core import observed as o
+from pipeline.core.decide import reused
+from pipeline.core.pending import claims, pending, reusable, wanted
+from pipeline.core.resolved import Task
+from pipeline.core.state import State
+from pipeline.parts import Pool
+
+log = logging.getLogger(__name__)
+
+
+class Dispatch:
+    """`busy` has the pictures that workers draw now, by the ids of their tasks."""
+
+    def __init__(self, root: Path, pool: Pool, record: Callable[[Sequence[e.Event]], None]) -> None:
+        self.busy: dict[str, Task] = {}
+        self._root, self._pool, self._record = root, pool, record
+
+    def hear(self, report: o.Painted | o.Failed | o.Stopped | o.Lost) -> None:
+        """A worker is done with its picture, one way or another."""
+        if report.task is not None:
+            self.busy.pop(report.task.id, None)
+        if isinstance(report, o.Lost) and report.task is not None:
+            pictures.sweep_after(self._root, report.task, report.pid)
+
+    def halt_unwanted(self, state: State) -> None:
+        """Have stopped what nobody asks for any more."""
+        for task in self.busy.values():
+            if not wanted(state, task):
+                self._pool.cancel(task.id)
+
+    def hand_out(self, state: State, goes_on: Callable[[], bool]) -> set[str]:
+        """Give every free worker the next picture that is owed and was not drawn before.
+
+        Looks whether it `goes_on` before each: thousands of pictures that are there already are no
+        reason to be deaf to a signal. Returns the jobs that got such a picture.
+        """
+        reused_in: set[str] = set()
+        free = list(self._pool.free())
+        while free and goes_on():
+            busy = {claim for task in self.busy.values() for claim in claims(task)}
+            tasks = pending(state, busy, 1)
+            if not tasks:
+                break
+            if self._reuse(state, tasks[0]):
+                reused_in.add(tasks[0].job)
+                continue
+            commit = commit_at((self._root / tasks[0].manifest).parent)
+            task = replace(tasks[0], commit=commit)
+            self.busy[task.id] = task
+            self._pool.submit(free.pop(0), task)
+        return reused_in
+
+    def _reuse(self, state: State, task: Task) -> bool:
+        """Whether the picture is there already, and now also where this task wants it."""
+        drawn = reusable(state, task)
+        if drawn is None:
+            return False
+        try:
+            placed = pictures.reuse(self._root, drawn.file, drawn.sha256, task)
+        except (pictures.PictureError, OSError) as error:
+            log.info("%s is drawn again: %s", task.id, error)
+            return False
+        self._record(reused(state, task, placed.file, placed.sha256, shelved=placed.shelved))
+        return True
