@@ -15,6 +15,7 @@ from pipeline.core.evolve import evolve
 from pipeline.core.keys import PROJECT_FILES
 from pipeline.core.pending import queue
 from pipeline.core.state import Image, State
+from pipeline.server.topics import ALL, Wants, of_file, of_job
 from pipeline.server.view import (
     JobView,
     LiveView,
@@ -103,10 +104,11 @@ class Board:
         found = next((take.images[index] for take in takes if index in take.images), None)
         return None if found is None or found.discarded else found
 
-    def snapshot(self, live: LiveView) -> bytes:
-        """Everything the page shows, as JSON. A withdrawn job is shown while it has pictures."""
+    def snapshot(self, live: LiveView, asked: Wants = ALL) -> bytes:
+        """Everything the page shows, or as much of it as is asked for, as JSON. A withdrawn job is
+        shown while it has pictures."""
         state = self.state
-        cards = [self._card(key) for key in state.jobs]
+        cards = [self._card(key) for key in state.jobs if asked.takes(of_job(state, key))]
         shown = Snapshot(
             seq=state.seq,
             at=state.at,
@@ -115,11 +117,23 @@ class Board:
             model=state.model.name if state.model else None,
             paused=state.paused,
             finished=state.finished,
-            projects=tuple(map(project_view, state.projects.values())),
-            characters=tuple(map(character_view, state.characters.values())),
+            projects=tuple(
+                project_view(project)
+                for key, project in state.projects.items()
+                if asked.all or asked.project == key
+            ),
+            characters=tuple(
+                character_view(character)
+                for key, character in state.characters.items()
+                if asked.all or asked.project == key.rpartition("/")[0]
+            ),
             jobs=tuple(card.raw for card in cards if _shown(card.view)),
-            queue=self.queue(),
-            rejected=tuple(rejected_view(*item) for item in sorted(state.rejected.items())),
+            queue=tuple(key for key in self.queue() if asked.takes(of_job(state, key))),
+            rejected=tuple(
+                rejected_view(file, problems)
+                for file, problems in sorted(state.rejected.items())
+                if asked.takes(of_file(state, file))
+            ),
             live=live,
         )
         return _encoder.encode(shown)
