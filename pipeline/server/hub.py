@@ -47,6 +47,8 @@ class Listener:
 
     def fact(self, frame: bytes) -> None:
         """Queue a fact; one too many ends the stream."""
+        if self._over:
+            return
         if len(self._facts) >= self._most:
             self.late = True
             self.end()
@@ -56,6 +58,8 @@ class Listener:
 
     def say(self, about: str, frame: bytes) -> None:
         """Queue something that makes what was said about the same before needless."""
+        if self._over:
+            return
         self._latest.pop(about, None)
         self._latest[about] = frame
         self._wake.set()
