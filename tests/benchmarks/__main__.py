@@ -16,6 +16,7 @@ from tests.benchmarks.journal import journal
 from tests.benchmarks.latency import latency
 from tests.benchmarks.png import png
 from tests.benchmarks.previews import previews
+from tests.benchmarks.stream import stream
 from tests.benchmarks.table import Row, table
 from tests.benchmarks.weights import weights
 from tests.benchmarks.workers import workers
@@ -25,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "workers": workers,
     "latency": latency,
     "previews": previews,
+    "stream": stream,
     "check": check,
     "journal": journal,
     "png": png,
