@@ -42,8 +42,8 @@ def produce(
     `note` is given a verb and a text for what is said once, such as the page's address.
 
     Raises:
-        NoInbox, InboxHeld, JournalDamaged, JournalFailed, ModelError, CannotListen, NoWorkers: by
-            then nothing of the run is left behind.
+        NoInbox, InboxHeld, JournalDamaged, JournalFailed, ModelError, CannotListen, NeedsToken,
+            NoWorkers: by then nothing of the run is left behind.
     """
     root = inbox_at(settings.inbox).resolve()
     allow_open_files()
@@ -90,7 +90,7 @@ def _page(
 
     server = Server(
         inbox=root, journal=journal_path(root), state=restore(root),
-        host=settings.host, port=settings.port,
+        host=settings.host, port=settings.port, token=settings.token, also=settings.names,
     )  # fmt: skip
     url = server.start()
     ending.callback(server.stop)

@@ -17,19 +17,21 @@ from pipeline.core.styles import Style
 
 
 class ProjectState(Struct, frozen=True, kw_only=True):
-    """A project in force, and the file that says so."""
+    """A project in force, the file that says so, and when it was declared first."""
 
     key: str
     file: str
     spec: Project
+    at: str = ""
 
 
 class CharacterState(Struct, frozen=True, kw_only=True):
-    """A character in force, and the file that says so."""
+    """A character in force, the file that says so, and when it was declared first."""
 
     key: str
     file: str
     spec: Character
+    at: str = ""
 
 
 class Image(Struct, frozen=True, kw_only=True):
@@ -120,7 +122,7 @@ class Take(Struct, frozen=True, kw_only=True):
 
 
 class JobState(Struct, frozen=True, kw_only=True):
-    """A job and all that became of it; `order` is the seq of its first submission.
+    """A job and all that became of it; `order` is the seq of its first submission, `at` its time.
 
     The last of `takes` is the current one: the newest, or an older one that was restored.
 
@@ -135,6 +137,7 @@ class JobState(Struct, frozen=True, kw_only=True):
     seed: int
     spec: Job
     order: int
+    at: str = ""
     takes: tuple[Take, ...] = ()
     withdrawn: bool = False
     cancelled: bool = False
@@ -198,5 +201,5 @@ class State(Struct, kw_only=True):
 def spec_that_draws(spec: Job) -> bytes:
     """The part of a job that reaches the picture, to compare: without its names, place and
     handling. The order of what a matrix lists counts, which equal mappings would hide."""
-    part = replace(spec, name=None, project=None, priority=0, hold=False, force=False)
+    part = replace(spec, name=None, project=None, priority=0, hold=False, force=False, id=None)
     return msgspec.json.encode(part)

@@ -4,6 +4,9 @@ Owns how long each worker has been drawing what it draws. Time is an argument: s
 monotonic clock. Never journalled, and gone with the process.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -23,9 +26,10 @@ class Tick(Struct, frozen=True, kw_only=True):
 
 
 class Moment:
-    """The present, folded from what the runner says."""
+    """The present, folded from what the runner says; `ids` has a job's id by its key."""
 
-    def __init__(self) -> None:
+    def __init__(self, ids: Callable[[str], str] | None = None) -> None:
+        self._ids = ids or partial(public_id, "job")
         self.live = Live()
         self._workers: dict[str, WorkerLive] = {}
         self._since: dict[str, tuple[str, float]] = {}
@@ -53,6 +57,10 @@ class Moment:
             steps=tick.steps,
             seconds=self._seconds(tick.worker, tick.task.id, now),
         )
+
+    def workers(self) -> tuple[WorkerLive, ...]:
+        """What the workers do, with the steps that were ticked."""
+        return tuple(self._workers.values())
 
     def view(self, now: float) -> LiveView:
         """The moment as the page shows it."""
@@ -83,7 +91,7 @@ class Moment:
             phase=worker.phase,
             task=task.id,
             job=task.job,
-            job_id=public_id("job", task.job),
+            job_id=self._ids(task.job),
             take=task.take,
             index=task.index,
             prompt=task.resolved.prompt,
