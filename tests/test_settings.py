@@ -91,7 +91,7 @@ def test_which_inbox(tmp_path: Path) -> None:
     assert fixed.inbox == tmp_path / "demo"
 
 
-@pytest.mark.parametrize("name", ["host", "port", "token", "inbox"])
+@pytest.mark.parametrize("name", ["host", "port", "token", "names", "inbox"])
 def test_an_inbox_does_not_decide_who_reaches_this_machine(tmp_path: Path, name: str) -> None:
     said = refusal(tmp_path, f"workers = 2\n{name} = 'x'\n")
     assert f"{tmp_path}/inbox/anime.toml:2: {name} cannot be set in an inbox" in said

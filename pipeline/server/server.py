@@ -53,8 +53,10 @@ class Server:
 
     `state` is this server's own, folded from the same journal up to now. `port` 0 takes a free
     one. `token` is asked of everybody, `none` says that nobody needs one; it may be left out where
-    nobody else can reach the server. `also` are Hosts besides its own by which it may be asked.
-    `patience` is how many seconds a write waits for its event. What is said before `start` counts; what is said after `stop` is ignored.
+    nobody else can reach the server. `also` are Hosts besides its own by which it may be asked,
+    `patience` is how many seconds a write waits for its event.
+
+    What is said before `start` counts; what is said after `stop` is ignored.
     """
 
     def __init__(

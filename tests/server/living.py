@@ -30,7 +30,7 @@ JSON = ("Content-Type", "application/json")
 
 
 class Living:
-    """The run; `url` is where it is served. While `still`, the runner does nothing."""
+    """The run; `url` is where it is served. Whoever holds `turn` keeps the runner from a step."""
 
     def __init__(self, root: Path, **options: Any) -> None:
         self.root = root
@@ -45,7 +45,7 @@ class Living:
             root=root, inbox=self.inbox, journal=self.journal, pool=self.pool, state=fold(root),
             audience=self.server, opening=[started],
         )  # fmt: skip
-        self.still = threading.Event()
+        self.turn = threading.Lock()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._live, name="runner")
 
@@ -58,7 +58,7 @@ class Living:
     def _live(self) -> None:
         while not self._end.is_set():
             self.inbox.wait(0.02)
-            if not self.still.is_set():
+            with self.turn:
                 self.runner.step(time.monotonic())
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from pipeline.core import events as e
@@ -31,13 +31,8 @@ def follow(url: str, path: str) -> ClientConnection:
 
 def said(socket: ClientConnection) -> list[dict[str, Any]]:
     """All messages until the server ends it."""
-    found = []
-    try:
-        while True:
-            found.append(json.loads(socket.recv(timeout=PATIENCE)))
-    except ConnectionClosed as closed:
-        assert closed.rcvd is not None
-        assert closed.rcvd.code == 1000
+    found = [json.loads(message) for message in socket]
+    assert socket.close_code == 1000
     return found
 
 
