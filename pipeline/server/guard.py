@@ -37,6 +37,8 @@ LOOPBACK = frozenset(("127.0.0.1", "localhost", "[::1]"))
 _WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 - to compare with, not to listen on
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:(?P<port>[1-9][0-9]{0,4}))?")
 _HTTP = 80
+_LONGEST_ADDRESS = 4096
+_LONGEST_HEAD = 32_768
 _READS = ("GET", "HEAD")
 _WRITES = ("POST", "PUT")
 _JSON = re.compile(r"application/json(\s*;\s*charset=\"?utf-8\"?)?", re.IGNORECASE)
@@ -120,6 +122,10 @@ class Guard:
 
     def _answer(self, scope: Scope) -> Response | None:
         """What is said instead of what was asked for; None lets it through."""
+        if len(scope["raw_path"]) + len(scope["query_string"]) > _LONGEST_ADDRESS:
+            return _refuse(414, f"an address has at most {_LONGEST_ADDRESS} bytes")
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _LONGEST_HEAD:
+            return _refuse(431, f"all headers together have at most {_LONGEST_HEAD} bytes")
         said = Said(scope["headers"])
         hosts = [host.lower() for host in said["host"]]
         if len(hosts) != 1 or not self._names.has(hosts[0]):

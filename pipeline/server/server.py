@@ -78,9 +78,7 @@ class Server:
         self._board = Board(state, inbox=inbox.absolute())
         self._moment = Moment(self._board.job_id)
         self._hub = Hub(state.seq)
-        self._endpoints = Endpoints(
-            self._board, self._moment, self._hub, journal, patience=patience
-        )
+        self.endpoints = Endpoints(self._board, self._moment, self._hub, journal, patience=patience)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: tuple[uvicorn.Server, threading.Thread] | None = None
         self._ready = threading.Event()
@@ -96,7 +94,7 @@ class Server:
         listening = _listen(self.host, self.port)
         self.port = listening.getsockname()[1]
         guard = Guard(
-            application(self._endpoints, self._lifespan),
+            application(self.endpoints, self._lifespan),
             names=names(self.host, socket.gethostname(), self.port, self._also),
             door=door(self.host, self.port, self._token),
         )
@@ -159,17 +157,17 @@ class Server:
 
     def _fact(self, line: Line, event: Event) -> None:
         self._board.fold(line.seq, line.at, event)
-        self._endpoints.earlier.heard(event)
+        self.endpoints.earlier.heard(event)
         self._hub.fact(line)
 
     def _tick(self, tick: Stepped, now: float) -> None:
         said = self._moment.ticked(tick, now)
-        self._endpoints.earlier.moved()
+        self.endpoints.earlier.moved()
         self._hub.say(f"task {said.task}", frame("tick", _encoder.encode(said)))
 
     def _live(self, live: Live, now: float) -> None:
         self._moment.changed(live, now)
-        self._endpoints.earlier.moved()
+        self.endpoints.earlier.moved()
         self._hub.say("live", frame("live", _encoder.encode(self._moment.view(now))))
 
     def _serve(self, server: uvicorn.Server, listening: socket.socket) -> None:

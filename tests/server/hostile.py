@@ -28,7 +28,9 @@ class Request(NamedTuple):
         head = [self.line, *self.headers]
         if self.body and self.sized:
             head.append(f"Content-Length: {len(self.body)}")
-        text = "".join(f"{line}\r\n" for line in [*head, "Connection: close"])
+        if not any(line.startswith("Upgrade:") for line in self.headers):
+            head.append("Connection: close")
+        text = "".join(f"{line}\r\n" for line in head)
         return (_named(text, names) + "\r\n").encode("latin-1") + self.body
 
 
@@ -152,7 +154,8 @@ def _sites() -> Iterator[Case]:
         yield Case(f"read from {origin!r}", get("/api/state", said), (403,), get("/api/state", OWN))
         yield Case(f"socket from {origin!r}", ws(said), (403,), ws(OWN), 101)
     yield Case("two origins", post(JSON, OWN, OWN), (403,), WRITE)
-    yield Case("two origins, one foreign", ws(OWN, "Origin: http://e.x"), (403,), ws(OWN), 101)
+    two = ws(OWN, "Origin: http://e.x")
+    yield Case("socket with two origins", two, (400, 403), ws(OWN), 101)
     for site in SITES:
         said = f"Sec-Fetch-Site: {site}"
         yield Case(f"write, site {site!r}", post(JSON, said), (403,), WRITE)
@@ -207,24 +210,23 @@ def _values() -> Iterator[Case]:
             hostile = post(JSON, body=body, path="/generate")
             good = post(JSON, body=b'{"prompt":"x","' + side + b'":64}', path="/generate")
             yield Case(f"{side.decode()} {number!r}", hostile, (400, 422), good)
-    for seq in ("-1", "1e9", "0x1", "9" * 19, "%00", "1;2", "", "\xb2"):
-        hostile = get(f"/api/nothing?after={seq}").line.replace("/api/nothing", "/events")
+    for seq in ("-1", "1e9", "0x1", "9" * 19, "%00", "1;2", "\xb2"):
         header = Request("GET /events HTTP/1.1", (HOST, f"Last-Event-ID: {seq}"))
-        if seq and seq != "\xb2":
-            yield Case(f"after {seq!r}", Request(hostile), (400,), STATE)
+        if seq != "\xb2":
+            yield Case(f"after {seq!r}", get(f"/events?after={seq}"), (400,), STATE)
         yield Case(f"last event {seq!r}", header, (400,), STATE)
     for value in ("{}", "../../x", "' OR 1=1 --", "\u202e", "00000000", "x" * 5000):
         body = f'{{"prompt":"x","project_id":"{value}"}}'.encode()
         good = post(JSON, body=b'{"prompt":"x","project_id":"{project}"}', path="/generate")
         yield Case(f"project {value[:12]!r}", post(JSON, body=body, path="/generate"), (422,), good)
-    for style in ("../manga", "mangaa", "__proto__", "{prompt}"):
+    for style in ("..", "mangaa", "__proto__", "{prompt}"):
         body = f'{{"prompt":"x","style_preset":"{style}"}}'.encode()
         good = post(JSON, body=b'{"prompt":"x","style_preset":"manga"}', path="/generate")
         yield Case(f"style {style!r}", post(JSON, body=body, path="/generate"), (422,), good)
     null = put(JSON, body=b'{"name":null}')
-    yield Case("a project without a name", null, (422,), put(JSON, body=b'{"description":"d"}'))
+    yield Case("a project without a name", null, (422,), put(JSON, body=b'{"description":""}'))
     ours = put(JSON, body=b'{"id":"00000000"}')
-    yield Case("a project's id", ours, (422,), put(JSON, body=b'{"description":"d"}'))
+    yield Case("a project's id", ours, (422,), put(JSON, body=b'{"description":""}'))
 
 
 def _addresses() -> Iterator[Case]:
@@ -233,9 +235,9 @@ def _addresses() -> Iterator[Case]:
         twin = picture if "pictures" in path else static if "static" in path else STATE
         yield Case(f"path {path}", get(path), (400, 404), twin)
     long = get("/" + "a" * 100_000)
-    yield Case("a long path", long, (400,), static)
+    yield Case("a long path", long, (414,), static)
     many = get("/api/state", *(f"X-{n}: {'y' * 900}" for n in range(100)))
-    yield Case("many headers", many, (400,), STATE)
+    yield Case("many headers", many, (431,), STATE)
     for said in RANGES:
         yield Case(f"range {said!r}", get("/pictures/{picture}", f"Range: {said}"), (416,),
                    get("/pictures/{picture}", "Range: bytes=0-99"))  # fmt: skip

@@ -36,6 +36,8 @@ MOST_FOLLOWERS = 256
 """WebSockets that are open at a time."""
 OFTEN, SELDOM = 0.1, 0.8
 """Seconds between two messages, at least and at most."""
+_PLACED = 2.0
+"""Seconds that a new job's place in the queue is waited for."""
 _REMEMBERED = 20
 """Pictures by whose seconds the next ones are estimated."""
 _LARGEST_SEED = 2**32
@@ -85,6 +87,8 @@ class Jobs:
         )
         names.complete(state, file, owner, spec)
         await self._clerk.make(file, spec, key)
+        # What it comes to is recorded in the same step of the runner; only then has it a place.
+        await self._pulse.until(lambda: self._board.state.jobs[key].takes or None, _PLACED)
         return told(self._taken(key, request.headers["host"]))
 
     async def job(self, request: Request) -> Response:
