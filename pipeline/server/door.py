@@ -67,7 +67,7 @@ class Door:
         if self._has_it(said):
             return None
         if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/":
-            query = parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=8)
+            query = parse_qsl(scope["query_string"].decode("latin-1"))
             brought = [value for name, value in query if name == "token"]
             if len(brought) == 1 and self._is(brought[0], self._token):
                 return self._welcome()

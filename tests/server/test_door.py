@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from pipeline.server import Server
 from pipeline.server.door import NeedsToken, is_loopback
-from tests.server.asking import ask
+from tests.server.asking import Stream, ask
 from tests.server.living import JSON, Living, living
 from tests.server.productions import Production, folded
 
@@ -49,12 +49,21 @@ def test_a_link_with_the_token_leads_to_the_page_and_nowhere_else(locked: Locked
     assert ask(locked.run.url, "/", [locked.cookie]).status == 200
 
 
+def test_a_stream_needs_it(locked: Locked) -> None:
+    assert ask(locked.run.url, "/events").status == 401
+    with Stream(locked.run.url, headers=[BEARER]) as stream:
+        assert stream.take(1)[0].event == "snapshot"
+
+
 def test_the_cookie_is_not_the_token(locked: Locked) -> None:
     assert TOKEN not in locked.cookie[1]
 
 
-@pytest.mark.parametrize("path", ["/", "/api/state", "/events", "/health", "/static/app.js",
-                                  "/openapi.json", "/api/anime/projects", "/pictures/0", "/no"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/api/state", "/health", "/static/app.js", "/openapi.json", "/api/anime/projects",
+     "/pictures/0", "/no"],
+)  # fmt: skip
 def test_nothing_is_told_without_it(locked: Locked, path: str) -> None:
     answer = ask(locked.run.url, path)
     assert answer.status == 401
@@ -85,8 +94,9 @@ def test_what_is_not_the_token_is_refused(locked: Locked, said: tuple[str, str])
 
 def test_a_wrong_link_and_a_token_elsewhere_than_at_the_page_are_refused(locked: Locked) -> None:
     url = locked.run.url
+    many = "/?" + "&".join("token=x" for _ in range(500))
     paths = ("/?token=", "/?token=x", f"/?token=x&token={TOKEN}", f"/?Token={TOKEN}",
-             f"/api/state?token={TOKEN}", "/?" + "&".join("token=x" for _ in range(50)))  # fmt: skip
+             f"/api/state?token={TOKEN}", many, "/?token=%ff", "/?%00=&&;=token")  # fmt: skip
     for path in paths:
         assert ask(url, path).status == 401, path
     assert ask(url, f"/?token={TOKEN}", method="HEAD").status == 401
