@@ -48,8 +48,8 @@ def produce(
     the wall clock that dates events, the system's by default; nothing hangs on it but dates.
 
     Raises:
-        NoInbox, InboxHeld, JournalDamaged, JournalFailed, ModelError, CannotListen, NoWorkers: by
-            then nothing of the run is left behind.
+        NoInbox, InboxHeld, JournalDamaged, JournalFailed, ModelError, CannotListen, NeedsToken,
+            NoWorkers: by then nothing of the run is left behind.
     """
     root = inbox_at(settings.inbox).resolve()
     allow_open_files()
@@ -134,7 +134,7 @@ def _page(
 
     server = Server(
         inbox=root, journal=journal_path(root), state=state,
-        host=settings.host, port=settings.port,
+        host=settings.host, port=settings.port, token=settings.token, also=settings.names,
     )  # fmt: skip
     url = server.start()
     ending.callback(server.stop)

@@ -95,7 +95,7 @@ def test_which_inbox(tmp_path: Path) -> None:
     assert fixed.inbox == tmp_path / "demo"
 
 
-@pytest.mark.parametrize("name", ["host", "port", "token", "inbox"])
+@pytest.mark.parametrize("name", ["host", "port", "token", "names", "inbox"])
 def test_an_inbox_does_not_decide_who_reaches_this_machine(tmp_path: Path, name: str) -> None:
     said = refusal(tmp_path, f"workers = 2\n{name} = 'x'\n")
     assert f"{tmp_path}/inbox/anime.toml:2: {name} cannot be set in an inbox" in said
@@ -158,3 +158,21 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 def test_strangers_variables_are_left_alone(tmp_path: Path) -> None:
     environ = {"ANIME_CATALOGUE_XYZ": "1", "ANIME_PORT": "", "PATH": "/bin"}
     assert gather({}, environ=environ, cwd=tmp_path).port == 8328
+
+
+def test_a_token_is_long_and_stands_in_no_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        gather({"token": "secret-word"}, environ={}, cwd=tmp_path, inbox=tmp_path)
+    assert "secret-word" not in str(caught.value)
+    assert "openssl rand" in str(caught.value)
+    for token in ("none", "0123456789abcdef"):
+        found = gather({}, environ={"ANIME_TOKEN": token}, cwd=tmp_path, inbox=tmp_path)
+        assert found.token == token
+
+
+def test_other_hosts_are_a_list_with_commas(tmp_path: Path) -> None:
+    said = {"names": "localhost:9000, studio.example"}
+    found = gather(said, environ={}, cwd=tmp_path, inbox=tmp_path)
+    assert found.names == ("localhost:9000", "studio.example")
+    with pytest.raises(SettingsError, match="names must be"):
+        gather({"names": "http://a"}, environ={}, cwd=tmp_path, inbox=tmp_path)

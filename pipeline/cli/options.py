@@ -31,6 +31,12 @@ def running(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--previews", metavar="N", help="Show it every N steps; 0 is never.  [3]"),
         click.option("--host", metavar="ADDRESS", help="Where the page listens.  [127.0.0.1]"),
         click.option("--port", metavar="PORT", help="The page's port; 0 takes a free one.  [8328]"),
+        click.option(
+            "--token",
+            metavar="TEXT",
+            help="What whoever opens the page must know; none is for nobody.  [needed with --host]",
+        ),
+        click.option("--names", metavar="HOSTS", help="Other Hosts the page is opened by."),
     ]
     for option in reversed(options):
         function = option(function)

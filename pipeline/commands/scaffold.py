@@ -51,7 +51,7 @@ GITIGNORE = """\
 
 SETTINGS = """\
 # Settings of this inbox. Flags, ANIME_… variables and ~/.config/anime/config.toml come before it.
-# Host and port cannot be set here, since an inbox may come from somebody else.
+# Host, port, token and names cannot be set here, since an inbox may come from somebody else.
 
 # model = "models/my-model"     # a diffusers folder; relative to this file
 # workers = 3

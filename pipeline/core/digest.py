@@ -29,3 +29,8 @@ def seed_of(content: str) -> int:
 def public_id(kind: str, key: str) -> str:
     """The id that the HTTP interface speaks of: 8 hex digits over kind and key."""
     return hashlib.sha256(f"{kind}:{key}".encode()).hexdigest()[:8]
+
+
+def id_of(kind: str, key: str, own: str | None) -> str:
+    """The public id of something whose manifest may have its `own`."""
+    return own or public_id(kind, key)

@@ -378,7 +378,7 @@ Event = (
     | CommandAnswered
 )
 
-VERSION = 2
+VERSION = 3
 """The shape of the events above; an older one is upcast when it is read, a newer one refused. A
 field that is added makes a new version, too: an older program would pass over it in silence."""
 

@@ -116,7 +116,9 @@ _Declaration: TypeAlias = (
 def _declare(state: State, event: _Declaration) -> None:
     match event:
         case e.ProjectDeclared(key=key, file=file, spec=project):
-            state.projects[key] = ProjectState(key=key, file=file, spec=project)
+            known = state.projects.get(key)
+            at = known.at if known is not None else state.at
+            state.projects[key] = ProjectState(key=key, file=file, spec=project, at=at)
             state.files.setdefault(file, {})[f"project {key}"] = None
             _own_folder(state, file)
         case e.ProjectWithdrawn(key=key, file=file):
@@ -124,7 +126,9 @@ def _declare(state: State, event: _Declaration) -> None:
             _forget(state, file, f"project {key}")
             _own_folder(state, file)
         case e.CharacterDeclared(key=key, file=file, spec=character):
-            state.characters[key] = CharacterState(key=key, file=file, spec=character)
+            bible = state.characters.get(key)
+            at = bible.at if bible is not None else state.at
+            state.characters[key] = CharacterState(key=key, file=file, spec=character, at=at)
             state.files.setdefault(file, {})[f"character {key}"] = None
         case e.CharacterWithdrawn(key=key, file=file):
             state.characters.pop(key, None)
@@ -175,13 +179,14 @@ def _submit(state: State, event: e.JobSubmitted) -> None:
     state.seeds.setdefault(digest(event.spec), event.seed)
     job = JobState(
         key=event.key, file=event.file, project=event.project, seed=event.seed, spec=event.spec,
-        order=state.seq,
+        order=state.seq, at=state.at,
     )  # fmt: skip
     if before is not None:
         old, new = before.spec, event.spec
         job = replace(
             job,
             order=before.order,
+            at=before.at,
             takes=before.takes,
             held=before.held if old.hold == new.hold else None,
             priority=before.priority if old.priority == new.priority else None,

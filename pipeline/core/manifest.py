@@ -33,6 +33,14 @@ Size = Annotated[
         extra={"wanted": "width x height in pixels, such as 832x1216", "way": "832x1216"},
     ),
 ]
+Id = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9a-f]{8}$",
+        description="8 hex digits",
+        extra={"wanted": "8 digits from 0 to f", "way": ""},
+    ),
+]
 Seed = Annotated[int, Meta(ge=0, le=2**53 - 1, description="Exact in every JSON reader")]
 Steps = Annotated[int, Meta(ge=1, le=150)]
 Guidance = Annotated[float, Meta(ge=0, le=30)]
@@ -140,6 +148,11 @@ class Project(
     metadata: Annotated[
         dict[str, Any], says("anything, for people and other programs", {"studio": "7"})
     ] = {}
+    id: Annotated[
+        Id | None,
+        says("its id in the HTTP interface, which stays when it is renamed", "3fa90c1b",
+             "made of its kind and key"),
+    ] = None  # fmt: skip
 
 
 class Character(
@@ -193,6 +206,11 @@ class Character(
     seed: Annotated[
         Seed | None, says("the seed of their jobs that have none", 7, "the job's own")
     ] = None
+    id: Annotated[
+        Id | None,
+        says("its id in the HTTP interface, which stays when it is renamed", "3fa90c1b",
+             "made of its kind and key"),
+    ] = None  # fmt: skip
 
 
 class Role(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -313,6 +331,11 @@ class Job(
     force: Annotated[bool, says("true: drawn although the same picture was drawn before", True)] = (
         False
     )
+    id: Annotated[
+        Id | None,
+        says("its id in the HTTP interface, which stays when it is renamed", "3fa90c1b",
+             "made of its kind and key"),
+    ] = None  # fmt: skip
 
     @property
     def everybody(self) -> tuple[str, ...]:

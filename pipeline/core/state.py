@@ -20,19 +20,21 @@ Verdict = Literal["approved", "rejected"]
 
 
 class ProjectState(Struct, frozen=True, kw_only=True, gc=False):
-    """A project in force, and the file that says so."""
+    """A project in force, the file that says so, and when it was declared first."""
 
     key: str
     file: str
     spec: Project
+    at: str = ""
 
 
 class CharacterState(Struct, frozen=True, kw_only=True, gc=False):
-    """A character in force, and the file that says so."""
+    """A character in force, the file that says so, and when it was declared first."""
 
     key: str
     file: str
     spec: Character
+    at: str = ""
 
 
 class Image(Struct, frozen=True, kw_only=True, gc=False):
@@ -125,7 +127,7 @@ class Take(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class JobState(Struct, frozen=True, kw_only=True, gc=False):
-    """A job and all that became of it; `order` is the seq of its first submission.
+    """A job and all that became of it; `order` is the seq of its first submission, `at` its time.
 
     The last of `takes` is the current one: the newest, or an older one that was restored.
 
@@ -140,6 +142,7 @@ class JobState(Struct, frozen=True, kw_only=True, gc=False):
     seed: int
     spec: Job
     order: int
+    at: str = ""
     takes: tuple[Take, ...] = ()
     withdrawn: bool = False
     cancelled: bool = False
@@ -214,5 +217,5 @@ class State(Struct, kw_only=True):
 def spec_that_draws(spec: Job) -> bytes:
     """The part of a job that reaches the picture, to compare: without its names, place and
     handling. The order of what a matrix lists counts, which equal mappings would hide."""
-    part = replace(spec, name=None, project=None, priority=0, hold=False, force=False)
+    part = replace(spec, name=None, project=None, priority=0, hold=False, force=False, id=None)
     return msgspec.json.encode(part)

@@ -19,16 +19,19 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from pipeline.history import event_of
 from pipeline.server import pictures
 from pipeline.server.board import Board
 from pipeline.server.desk import Desk
+from pipeline.server.earlier import Earlier
 from pipeline.server.health import health
 from pipeline.server.hub import Hub
 from pipeline.server.moment import Moment
+from pipeline.server.openapi import describe
+from pipeline.server.refusal import Refused, refused
 from pipeline.server.small import Small, media_type
 from pipeline.server.stream import stream
 from pipeline.server.topics import ALL, Wants, topic, wants
@@ -62,12 +65,15 @@ class _Stream(EventSourceResponse):
 class Endpoints:
     """What answers each path, over one board."""
 
-    def __init__(self, board: Board, moment: Moment, hub: Hub, journal: Path) -> None:
+    def __init__(
+        self, board: Board, moment: Moment, hub: Hub, journal: Path, *, patience: float
+    ) -> None:
         self._board = board
         self._moment = moment
         self._hub = hub
         self._journal = journal
         self.desk = Desk(board, moment, journal)
+        self.earlier = Earlier(board, moment, patience=patience)
         self._small = Small()
         page = files("pipeline.server") / "page"
         self._index = (page / "index.html").read_bytes()
@@ -152,8 +158,8 @@ class Endpoints:
         return pictures.read(self._board.inbox, file, most=LARGEST_PICTURE, known=known)
 
 
-def routes(on: Endpoints) -> Iterable[Route]:
-    """Every path there is; all answer GET and HEAD, but what gives commands."""
+def routes(on: Endpoints) -> Iterable[BaseRoute]:
+    """Every path there is; all answer GET and HEAD, but where something is written."""
     return (
         Route("/", on.index),
         Route("/static/{name}", on.static),
@@ -163,6 +169,7 @@ def routes(on: Endpoints) -> Iterable[Route]:
         Route("/api/workers/{worker}/preview", on.preview),
         Route("/health", on.health),
         *on.desk.routes(),
+        *on.earlier.routes(),
     )
 
 
@@ -170,7 +177,18 @@ def application(
     on: Endpoints, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]
 ) -> Starlette:
     """The app; it must stand behind a `Guard`."""
-    app = Starlette(routes=list(routes(on)), lifespan=lifespan)
+    paths = tuple(routes(on))
+    description = describe(paths)
+
+    async def openapi(request: Request) -> Response:
+        """The description of everything that may be asked for."""
+        return _answer(description, "application/json")
+
+    app = Starlette(
+        routes=[*paths, Route("/openapi.json", openapi)],
+        lifespan=lifespan,
+        exception_handlers={Refused: refused},
+    )
     app.router.redirect_slashes = False
     return app
 

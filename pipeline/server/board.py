@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from pipeline import __version__
 from pipeline.core import events as e
+from pipeline.core.digest import id_of
 from pipeline.core.evolve import evolve
 from pipeline.core.keys import PROJECT_FILES
 from pipeline.core.pending import queue
@@ -95,6 +96,11 @@ class Board:
     def job(self, key: str) -> JobView:
         """The job as it stands now; raises KeyError for a key the journal does not know."""
         return self._card(key).view
+
+    def job_id(self, key: str) -> str:
+        """The public id of a job, also of one that the journal does not know."""
+        job = self.state.jobs.get(key)
+        return id_of("job", key, job.spec.id if job is not None else None)
 
     def queue(self) -> tuple[str, ...]:
         """The jobs with pictures that nobody has begun, in the order in which they are drawn."""

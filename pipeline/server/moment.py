@@ -4,6 +4,9 @@ Owns how long each worker has been drawing what it draws. Time is an argument: s
 monotonic clock. Never journalled, and gone with the process.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -35,9 +38,10 @@ class Preview(Struct, frozen=True, kw_only=True):
 
 
 class Moment:
-    """The present, folded from what the runner says."""
+    """The present, folded from what the runner says; `ids` has a job's id by its key."""
 
-    def __init__(self) -> None:
+    def __init__(self, ids: Callable[[str], str] | None = None) -> None:
+        self._ids = ids or partial(public_id, "job")
         self.live = Live()
         self._workers: dict[str, WorkerLive] = {}
         self._since: dict[str, tuple[str, float]] = {}
@@ -77,6 +81,10 @@ class Moment:
         draws it."""
         shown = self._previews.get(worker)
         return shown.data if shown is not None and shown.first <= number <= shown.number else None
+
+    def workers(self) -> tuple[WorkerLive, ...]:
+        """What the workers do, with the steps that were ticked."""
+        return tuple(self._workers.values())
 
     def view(self, now: float) -> LiveView:
         """The moment as the page shows it."""
@@ -126,7 +134,7 @@ class Moment:
             preview=None if shown is None else preview_path(worker.name, shown.number),
             task=task.id,
             job=task.job,
-            job_id=public_id("job", task.job),
+            job_id=self._ids(task.job),
             take=task.take,
             index=task.index,
             prompt=task.resolved.prompt,

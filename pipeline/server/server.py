@@ -9,7 +9,7 @@ import errno
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, ParamSpec
@@ -25,6 +25,8 @@ from pipeline.errors import AnimeError
 from pipeline.journal import Line
 from pipeline.server.app import Endpoints, application
 from pipeline.server.board import Board
+from pipeline.server.door import door
+from pipeline.server.earlier import PATIENCE
 from pipeline.server.guard import Guard, names
 from pipeline.server.hub import Hub, frame
 from pipeline.server.moment import Moment
@@ -33,6 +35,10 @@ from pipeline.server.topics import of_job, topic
 _P = ParamSpec("_P")
 _GRACE = 1
 """Seconds that an answer in the making may take once the server stops."""
+_LARGEST_MESSAGE = 1024
+"""Bytes of what a follower may say over a WebSocket; it means nothing."""
+_MOST_AT_ONCE = 1024
+"""Open connections, beyond which the next ones are told to come back."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -47,7 +53,11 @@ class Server:
     """The page of one run; an Audience of its runner.
 
     `state` is this server's own, folded from the same journal up to now. `port` 0 takes a free
-    one. What is said before `start` counts; what is said after `stop` is ignored.
+    one. `token` is asked of everybody, `none` says that nobody needs one; it may be left out where
+    nobody else can reach the server. `also` are Hosts besides its own by which it may be asked,
+    `patience` is how many seconds a write waits for its event.
+
+    What is said before `start` counts; what is said after `stop` is ignored.
     """
 
     def __init__(
@@ -58,13 +68,18 @@ class Server:
         state: State,
         host: str = "127.0.0.1",
         port: int = 8328,
+        token: str = "",
+        also: Sequence[str] = (),
+        patience: float = PATIENCE,
     ) -> None:
         self.host = host
         self.port = port
+        self._token = token
+        self._also = tuple(also)
         self._board = Board(state, inbox=inbox.absolute())
-        self._moment = Moment()
+        self._moment = Moment(self._board.job_id)
         self._hub = Hub(state.seq)
-        self._endpoints = Endpoints(self._board, self._moment, self._hub, journal)
+        self.endpoints = Endpoints(self._board, self._moment, self._hub, journal, patience=patience)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: tuple[uvicorn.Server, threading.Thread] | None = None
         self._ready = threading.Event()
@@ -72,15 +87,25 @@ class Server:
     def start(self) -> str:
         """Listen, serve in a thread, and return the page's address once it answers.
 
-        Raises CannotListen if host and port cannot be had.
+        Raises:
+            CannotListen: host and port cannot be had.
+            NeedsToken: others could reach it, and no token is set.
         """
+        door(self.host, self.port, self._token)
         listening = _listen(self.host, self.port)
         self.port = listening.getsockname()[1]
-        app = application(self._endpoints, self._lifespan)
+        guard = Guard(
+            application(self.endpoints, self._lifespan),
+            names=names(self.host, socket.gethostname(), self.port, self._also),
+            door=door(self.host, self.port, self._token),
+        )
         config = uvicorn.Config(
-            Guard(app, names=names(self.host, socket.gethostname())),
+            guard,
             http="h11",
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=_LARGEST_MESSAGE,
+            ws_per_message_deflate=False,
+            limit_concurrency=_MOST_AT_ONCE,
             loop="asyncio",
             lifespan="on",
             log_config=None,
@@ -133,16 +158,19 @@ class Server:
 
     def _fact(self, line: Line, event: Event) -> None:
         self._board.fold(line.seq, line.at, event)
-        self._endpoints.desk.heard(line, event)
+        self.endpoints.desk.heard(line, event)
+        self.endpoints.earlier.heard(event)
         self._hub.fact(line, topic(self._board.state, event))
 
     def _tick(self, tick: Stepped, now: float) -> None:
         said = self._moment.ticked(tick, now)
+        self.endpoints.earlier.moved()
         about = of_job(self._board.state, tick.task.job)
         self._hub.say(f"task {said.task}", frame("tick", _encoder.encode(said)), about)
 
     def _live(self, live: Live, now: float) -> None:
         self._moment.changed(live, now)
+        self.endpoints.earlier.moved()
         self._hub.say("live", frame("live", _encoder.encode(self._moment.view(now))))
 
     def _serve(self, server: uvicorn.Server, listening: socket.socket) -> None:

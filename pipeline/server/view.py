@@ -9,7 +9,7 @@ import hashlib
 import msgspec
 from msgspec import Struct
 
-from pipeline.core.digest import public_id
+from pipeline.core.digest import id_of
 from pipeline.core.manifest import split_tags
 from pipeline.core.problem import Problem, render
 from pipeline.core.resolved import Resolved
@@ -192,7 +192,7 @@ def picture_id(job: str, take: int, index: int) -> str:
 def project_view(project: ProjectState) -> ProjectView:
     """A project as the page shows it."""
     return ProjectView(
-        id=public_id("project", project.key),
+        id=id_of("project", project.key, project.spec.id),
         key=project.key,
         file=project.file,
         name=project.spec.name,
@@ -205,7 +205,7 @@ def character_view(character: CharacterState) -> CharacterView:
     """A character as the page shows it."""
     spec = character.spec
     return CharacterView(
-        id=public_id("character", character.key),
+        id=id_of("character", character.key, character.spec.id),
         key=character.key,
         file=character.file,
         name=spec.name,
@@ -222,7 +222,7 @@ def job_view(state: State, job: JobState) -> JobView:
     word = status(state, job)
     last = job.takes[-1] if job.takes else None
     return JobView(
-        id=public_id("job", job.key),
+        id=id_of("job", job.key, job.spec.id),
         key=job.key,
         file=job.file,
         project=job.project,

@@ -20,13 +20,14 @@ from pipeline.settings.origins import Fault, Given, Source, from_environment, fr
 
 INBOX_FILE = "anime.toml"
 BUNDLED_MODEL = Path(__file__).parents[1] / "chibi" / "model"
-NEVER_FROM_INBOX = ("host", "port", "token", "inbox")
+NEVER_FROM_INBOX = ("host", "port", "token", "names", "inbox")
 """An inbox may be somebody else's clone: it must not decide who can reach this machine."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
     """One run's settings. Paths are absolute; `grace` is in seconds; `threads` 0 means as many as
-    the cores allow. `origins` says of each where it came from, such as `--port` or `default`."""
+    the cores allow; `token` is '' where none was said, and 'none' where none is wanted; `names` are
+    Hosts. `origins` says of each where it came from, such as `--port` or `default`."""
 
     inbox: Path
     model: Path = BUNDLED_MODEL
@@ -35,6 +36,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     threads: int = 0
     host: str = "127.0.0.1"
     port: int = 8328
+    token: str = ""
+    names: tuple[str, ...] = ()
     grace: float = 60.0
     on_start: Literal["run", "paused"] = "run"
     polling: bool = False
@@ -143,7 +146,8 @@ def _read(name: str, given: Given, source: Source, names: tuple[str, ...]) -> An
 
 
 def _wrong(name: str, given: Given, wanted: str, hint: str) -> Fault:
-    shown = repr(given.value)
+    # A token that is nearly right must not stand in a log.
+    shown = "that" if name == "token" else repr(given.value)
     shown = shown if len(shown) <= 60 else f"{shown[:60]}…"
     if isinstance(given.value, str) and not given.text and name in _RULES:
         with suppress(ValueError):
@@ -201,6 +205,17 @@ def _word(pattern: str) -> Callable[[object, bool], str]:
     return read
 
 
+def _names(value: object, text: bool) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [name.strip() for name in value.split(",")]
+    if not isinstance(value, list) or not all(
+        isinstance(name, str) and re.fullmatch(_NAME, name) for name in value
+    ):
+        raise ValueError
+    return tuple(value)
+
+
+_NAME = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]{1,253})(:[1-9][0-9]{0,4})?"
 _RULES: dict[str, tuple[str, str, Callable[[object, bool], Any]]] = {
     "workers": ("a whole number from 1 to 64", "3 is usual", _whole(1, 64)),
     "device": (
@@ -213,6 +228,16 @@ _RULES: dict[str, tuple[str, str, Callable[[object, bool], Any]]] = {
         "a host name or an address",
         "127.0.0.1 keeps the page to this machine",
         _word(r"[A-Za-z0-9.:_-]+"),
+    ),
+    "token": (
+        "none, or 16 to 200 letters, digits or any of -._~+/=",
+        "openssl rand -hex 16 makes one; none lets everybody in who can reach the page",
+        _word(r"none|[A-Za-z0-9._~+/=-]{16,200}"),
+    ),
+    "names": (
+        "names with their ports, such as localhost:9000 or studio.example, a comma between",
+        "by these the page may be opened besides its own, behind a tunnel or a proxy",
+        _names,
     ),
     "port": ("a whole number from 0 to 65535", "0 takes a free one", _whole(0, 65_535)),
     "grace": ("seconds from 0 to 86400", "60 is usual", _seconds),

@@ -166,13 +166,13 @@ def _serve(way: str) -> None:
         server = Server(inbox=inbox, journal=inbox / "none", state=State(), port=0)
         most = RATE * SECONDS + 1 if way == "dicts" else 1000
         hub = (_Lines if way == "dicts" else Hub)(0, most=most)
-        server._hub = server._endpoints._hub = hub
+        server._hub = server.endpoints._hub = hub
         if way == "dicts":
 
             async def events(request: Request) -> Response:
                 return _Stream(_dicts(hub), ping=15, sep="\n", send_timeout=30.0)
 
-            server._endpoints.events = events  # type: ignore[method-assign]
+            server.endpoints.events = events  # type: ignore[method-assign]
         server.start()
         print(server.port, flush=True)
         sys.stdin.readline()

@@ -53,9 +53,15 @@ def ask(
 class Stream:
     """An open `/events`; iterating it gives frames and waits for the next."""
 
-    def __init__(self, url: str, path: str = "/events", last: int | None = None) -> None:
-        headers = [] if last is None else [("Last-Event-ID", str(last))]
-        self._connection = _sent(url, path, headers, "GET", "")
+    def __init__(
+        self,
+        url: str,
+        path: str = "/events",
+        last: int | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        known = [] if last is None else [("Last-Event-ID", str(last))]
+        self._connection = _sent(url, path, [*headers, *known], "GET", "")
         self._answer = self._connection.getresponse()
         self.status = self._answer.status
         self.headers = self._answer.headers

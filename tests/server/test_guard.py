@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.server import Server
 from pipeline.server.guard import names
 from tests.server.asking import Stream, ask
 from tests.server.conftest import Served
+from tests.server.productions import Production, folded
+from tests.server.whole import JSON
 
 NAVIGATION = (("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document"))
 
@@ -19,9 +22,24 @@ def test_the_names_of_this_machine_are_answered(standing: Served, name: str, pat
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:9000", "[::1]:1"])
-def test_a_tunnel_may_give_this_machine_another_port(standing: Served, host: str) -> None:
-    answer = ask(standing.url, "/api/state", [("Origin", f"http://{host}")], host=host)
-    assert answer.status == 200
+def test_another_port_is_another_server(standing: Served, host: str) -> None:
+    assert ask(standing.url, "/api/state", host=host).status == 421
+
+
+def test_a_tunnel_or_a_proxy_may_be_named(production: Production) -> None:
+    production.begin()
+    server = Server(
+        inbox=production.inbox, journal=production.path, state=folded(production.path), port=0,
+        also=["localhost:9000", "Studio.example"],
+    )  # fmt: skip
+    url = server.start()
+    for host in ("localhost:9000", "studio.example"):
+        for scheme in ("http", "https"):
+            origin = [("Origin", f"{scheme}://{host}")]
+            assert ask(url, "/health", origin, host=host).status == 200
+    assert ask(url, "/health", host="studio.example:9000").status == 421
+    assert ask(url, "/health", [("Origin", "https://localhost:9000")]).status == 403
+    server.stop()
 
 
 @pytest.mark.parametrize(
@@ -51,7 +69,7 @@ def test_a_foreign_host_is_refused(standing: Served, host: str, path: str) -> No
     answer = ask(standing.url, path, host=host.format(port=standing.server.port))
     assert answer.status == 421
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert b"open the page by one of these, or start it with --host" in answer.body
+    assert b"open the page by one of these, or start it with --names" in answer.body
 
 
 def test_no_host_or_two_are_refused(standing: Served) -> None:
@@ -107,10 +125,11 @@ def test_a_link_from_elsewhere_leads_to_the_page_but_does_not_frame_it(standing:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "X"])
 @pytest.mark.parametrize("path", ["/", "/api/state", "/events", "/pictures/0"])
-def test_nothing_can_be_written(standing: Served, method: str, path: str) -> None:
-    answer = ask(standing.url, path, method=method)
+def test_what_is_only_read_cannot_be_written(standing: Served, method: str, path: str) -> None:
+    answer = ask(standing.url, path, [JSON], method=method)
     assert answer.status == 405
-    assert answer.headers["Allow"] == "GET, HEAD"
+    allowed = set(answer.headers["Allow"].split(", "))
+    assert {"GET", "HEAD"} <= allowed <= {"GET", "HEAD", "POST", "PUT"}
 
 
 def test_a_websocket_is_not_opened(standing: Served) -> None:
@@ -131,18 +150,21 @@ def test_a_refused_stream_is_no_stream(standing: Served) -> None:
 
 
 def test_the_names_follow_the_address_that_is_listened_on() -> None:
-    own = names("Studio.lan", "box")
+    own = names("Studio.lan", "box", 8328)
     assert own.has("studio.lan:8328")
-    assert own.has("localhost")
+    assert own.has("localhost:8328")
+    assert not own.has("localhost")
+    assert not own.has("localhost:8329")
+    assert names("127.0.0.1", "box", 80).has("localhost")
     assert not own.has("box:8328")
     assert not own.has("192.0.2.7:8328")
-    assert names("fd00::5", "box").has("[fd00::5]:8328")
+    assert names("fd00::5", "box", 8328).has("[fd00::5]:8328")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_who_listens_everywhere_is_had_by_every_address_and_its_own_name(host: str) -> None:
-    own = names(host, "Box")
-    for said in ("192.0.2.7:8328", "[2001:db8::7]:9000", "box:8328", "localhost:8328", "0.0.0.0"):
+    own = names(host, "Box", 8328)
+    for said in ("192.0.2.7:8328", "[2001:db8::7]:8328", "box:8328", "localhost:8328"):
         assert own.has(said), said
-    for said in ("evil.example:8328", "127.1:8328", "2130706433", "1.2.3.4.evil.example", "[::g]"):
+    for said in ("evil.example:8328", "127.1:8328", "2130706433", "192.0.2.7:9000", "[::g]:8328"):
         assert not own.has(said), said

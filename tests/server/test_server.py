@@ -9,10 +9,10 @@ import time
 import pytest
 
 from pipeline.audience import Audience
-from pipeline.server import CannotListen
+from pipeline.server import CannotListen, Server
 from tests.server.asking import Stream, ask
 from tests.server.conftest import Served
-from tests.server.productions import Production
+from tests.server.productions import Production, folded
 
 
 def test_port_zero_takes_a_free_one_and_says_which(served: Served) -> None:
@@ -33,8 +33,10 @@ def test_a_taken_port_is_an_error_that_names_host_port_and_the_way_out(
 
 
 def test_an_address_that_is_not_ours_is_an_error(production: Production) -> None:
-    server = production.server()
-    server.host = "192.0.2.1"
+    server = Server(
+        inbox=production.inbox, journal=production.path, state=folded(production.path),
+        host="192.0.2.1", port=0, token="none",
+    )  # fmt: skip
     with pytest.raises(CannotListen, match=r"192\.0\.2\.1:0"):
         server.start()
 
