@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from importlib.resources import files
 from pathlib import Path, PurePath
 
@@ -21,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from pipeline.history import event_of
 from pipeline.server import pictures
 from pipeline.server.board import Board
 from pipeline.server.desk import Desk
@@ -29,8 +31,10 @@ from pipeline.server.hub import Hub
 from pipeline.server.moment import Moment
 from pipeline.server.small import Small, media_type
 from pipeline.server.stream import stream
+from pipeline.server.topics import ALL, Wants, topic, wants
 
 LARGEST_PICTURE = 256 * 1024 * 1024
+LONGEST_NAME = 1000
 _PING = 15
 _STALLED = 30.0
 _STATIC = {
@@ -90,10 +94,14 @@ class Endpoints:
         return _answer(self.snapshot(), "application/json")
 
     async def events(self, request: Request) -> Response:
-        """What happens, as it happens."""
+        """What happens, as it happens; `?project=` and `?job=`, keys or ids, leave only theirs."""
+        state = self._board.state
+        asked = wants(state, _named(request, "project"), _named(request, "job"))
         frames = stream(
-            self._hub, self._journal, _after(request), snapshot=self.snapshot, live=self.live
-        )
+            self._hub, self._journal, _after(request),
+            snapshot=partial(self.snapshot, asked), live=self.live,
+            wants=asked, topic_of=lambda line: topic(state, event_of(line)),
+        )  # fmt: skip
         return _Stream(frames, ping=_PING, sep="\n", send_timeout=_STALLED)
 
     async def picture(self, request: Request) -> Response:
@@ -132,9 +140,9 @@ class Endpoints:
         status = 503 if told.status == "degraded" else 200
         return _answer(_encoder.encode(told), "application/json", status=status)
 
-    def snapshot(self) -> bytes:
-        """Everything the page shows, as JSON."""
-        return self._board.snapshot(self._moment.view(time.monotonic()))
+    def snapshot(self, asked: Wants = ALL) -> bytes:
+        """Everything the page shows, or as much of it as is asked for, as JSON."""
+        return self._board.snapshot(self._moment.view(time.monotonic()), asked)
 
     def live(self) -> bytes:
         """What the workers do, as JSON."""
@@ -175,6 +183,14 @@ def _after(request: Request) -> int | None:
     if not _SEQ.fullmatch(said):
         raise HTTPException(400, "Last-Event-ID and ?after= are the seq of a fact: a number")
     return int(said)
+
+
+def _named(request: Request, kind: str) -> str | None:
+    """The project or job that is asked for."""
+    said = request.query_params.get(kind)
+    if said is not None and not 0 < len(said) <= LONGEST_NAME:
+        raise HTTPException(400, f"?{kind}= is a key or an id")
+    return said
 
 
 def _answer(body: bytes, kind: str, *, status: int = 200, cache: str = "no-store") -> Response:

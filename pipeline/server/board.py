@@ -15,6 +15,7 @@ from pipeline.core.evolve import evolve
 from pipeline.core.keys import PROJECT_FILES
 from pipeline.core.pending import queue
 from pipeline.core.state import Image, JobState, State, Take
+from pipeline.server.topics import ALL, Wants, of_file, of_job
 from pipeline.server.view import (
     SHEET,
     JobView,
@@ -122,10 +123,11 @@ class Board:
                 return None if image is None or image.discarded else (job, take, image)
         return None
 
-    def snapshot(self, live: LiveView) -> bytes:
-        """Everything the page shows, as JSON. A withdrawn job is shown while it has pictures."""
+    def snapshot(self, live: LiveView, asked: Wants = ALL) -> bytes:
+        """Everything the page shows, or as much of it as is asked for, as JSON. A withdrawn job is
+        shown while it has pictures."""
         state = self.state
-        cards = [self._card(key) for key in state.jobs]
+        cards = [self._card(key) for key in state.jobs if asked.takes(of_job(state, key))]
         shown = Snapshot(
             seq=state.seq,
             at=state.at,
@@ -134,11 +136,23 @@ class Board:
             model=state.model.name if state.model else None,
             paused=state.paused,
             finished=state.finished,
-            projects=tuple(map(project_view, state.projects.values())),
-            characters=tuple(map(character_view, state.characters.values())),
+            projects=tuple(
+                project_view(project)
+                for key, project in state.projects.items()
+                if asked.all or asked.project == key
+            ),
+            characters=tuple(
+                character_view(character)
+                for key, character in state.characters.items()
+                if asked.all or asked.project == key.rpartition("/")[0]
+            ),
             jobs=tuple(card.raw for card in cards if _shown(card.view)),
-            queue=self.queue(),
-            rejected=tuple(rejected_view(*item) for item in sorted(state.rejected.items())),
+            queue=tuple(key for key in self.queue() if asked.takes(of_job(state, key))),
+            rejected=tuple(
+                rejected_view(file, problems)
+                for file, problems in sorted(state.rejected.items())
+                if asked.takes(of_file(state, file))
+            ),
             live=live,
         )
         return _encoder.encode(shown)

@@ -7,8 +7,10 @@ one event loop. Never reads the journal: what it no longer remembers is `pipelin
 
 import asyncio
 from collections import deque
+from itertools import islice
 
 from pipeline.journal import Line
+from pipeline.server.topics import ALL, EVERYBODY, Topic, Wants
 
 RECENT = 4096
 """How many frames of facts are remembered for those who come back."""
@@ -31,9 +33,12 @@ def fact(line: Line) -> bytes:
 
 
 class Listener:
-    """One open stream: what is to be sent to it."""
+    """One open stream: what is to be sent to it. `late` is whether it was let go because it did not
+    take the facts fast enough."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, wants: Wants = ALL) -> None:
+        self.wants = wants
+        self.late = False
         self._facts: deque[bytes] = deque()
         self._latest: dict[str, bytes] = {}
         self._most = most
@@ -42,7 +47,10 @@ class Listener:
 
     def fact(self, frame: bytes) -> None:
         """Queue a fact; one too many ends the stream."""
+        if self._over:
+            return
         if len(self._facts) >= self._most:
+            self.late = True
             self.end()
         else:
             self._facts.append(frame)
@@ -50,6 +58,8 @@ class Listener:
 
     def say(self, about: str, frame: bytes) -> None:
         """Queue something that makes what was said about the same before needless."""
+        if self._over:
+            return
         self._latest.pop(about, None)
         self._latest[about] = frame
         self._wake.set()
@@ -57,6 +67,8 @@ class Listener:
     def end(self) -> None:
         """Send nothing more, not even what is queued: its id was not seen, so it is not lost."""
         self._over = True
+        self._facts.clear()
+        self._latest.clear()
         self._wake.set()
 
     async def read(self) -> bytes | None:
@@ -77,14 +89,14 @@ class Hub:
 
     def __init__(self, seq: int, *, recent: int = RECENT, most: int = MOST) -> None:
         self.seq = seq
-        self._recent: deque[bytes] = deque(maxlen=recent)
+        self._recent: deque[tuple[bytes, Topic]] = deque(maxlen=recent)
         self._most = most
         self._listeners: set[Listener] = set()
         self._closed = False
 
-    def join(self) -> Listener:
-        """A new listener, who is told of everything from now on."""
-        listener = Listener(self._most)
+    def join(self, wants: Wants = ALL) -> Listener:
+        """A new listener, who is told of everything that it wants from now on."""
+        listener = Listener(self._most, wants)
         if self._closed:
             listener.end()
         self._listeners.add(listener)
@@ -94,27 +106,32 @@ class Hub:
         """It listens no more."""
         self._listeners.discard(listener)
 
-    def fact(self, line: Line) -> None:
-        """Tell everybody of a recorded fact."""
+    def fact(self, line: Line, topic: Topic = EVERYBODY) -> None:
+        """Tell everybody who wants it of a recorded fact."""
         if line.seq <= self.seq:
             return
         self.seq = line.seq
         ready = fact(line)
-        self._recent.append(ready)
+        self._recent.append((ready, topic))
         for listener in self._listeners:
-            listener.fact(ready)
+            if listener.wants.takes(topic):
+                listener.fact(ready)
 
-    def say(self, about: str, frame: bytes) -> None:
-        """Tell everybody of something that lasts only until the next word about the same."""
+    def say(self, about: str, frame: bytes, topic: Topic = EVERYBODY) -> None:
+        """Tell everybody who wants it of something that lasts only until the next word about the
+        same."""
         for listener in self._listeners:
-            listener.say(about, frame)
+            if listener.wants.takes(topic):
+                listener.say(about, frame)
 
-    def since(self, after: int) -> list[bytes] | None:
-        """The facts behind seq `after`, or None where that is longer ago than is remembered."""
+    def since(self, after: int, wants: Wants = ALL) -> list[bytes] | None:
+        """The facts behind seq `after` that are wanted, or None where that is longer ago than is
+        remembered."""
         missed = self.seq - after
         if missed > len(self._recent):
             return None
-        return list(self._recent)[len(self._recent) - missed :]
+        told = islice(self._recent, len(self._recent) - missed, None)
+        return [ready for ready, topic in told if wants.takes(topic)]
 
     def close(self) -> None:
         """End every stream, and those that are still to come."""

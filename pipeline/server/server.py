@@ -28,6 +28,7 @@ from pipeline.server.board import Board
 from pipeline.server.guard import Guard, names
 from pipeline.server.hub import Hub, frame
 from pipeline.server.moment import Moment
+from pipeline.server.topics import of_job, topic
 
 _P = ParamSpec("_P")
 _GRACE = 1
@@ -133,11 +134,12 @@ class Server:
     def _fact(self, line: Line, event: Event) -> None:
         self._board.fold(line.seq, line.at, event)
         self._endpoints.desk.heard(line, event)
-        self._hub.fact(line)
+        self._hub.fact(line, topic(self._board.state, event))
 
     def _tick(self, tick: Stepped, now: float) -> None:
         said = self._moment.ticked(tick, now)
-        self._hub.say(f"task {said.task}", frame("tick", _encoder.encode(said)))
+        about = of_job(self._board.state, tick.task.job)
+        self._hub.say(f"task {said.task}", frame("tick", _encoder.encode(said)), about)
 
     def _live(self, live: Live, now: float) -> None:
         self._moment.changed(live, now)

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.benchmarks.check import check
 from tests.benchmarks.latency import latency
 from tests.benchmarks.previews import previews
+from tests.benchmarks.stream import stream
 from tests.benchmarks.table import Row, table
 from tests.benchmarks.weights import weights
 from tests.benchmarks.workers import workers
@@ -23,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "workers": workers,
     "latency": latency,
     "previews": previews,
+    "stream": stream,
     "check": check,
 }
 ON_GPU = ("workers", "latency")

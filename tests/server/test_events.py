@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from pipeline.core.manifest import Job
+import json
+
+import pytest
+
+from pipeline.core import events as e
+from pipeline.core.digest import public_id
+from pipeline.core.manifest import Job, Project
 from pipeline.journal import replay
 from pipeline.server import hub
 from tests.server.asking import Stream, ask
@@ -166,3 +172,79 @@ def test_a_tick_says_where_its_preview_is_and_no_journal_has_it(served: Served) 
     with Stream(served.url) as stream:
         stream.take(1)
     assert ask(served.url, tick.json["preview"]).status == 404
+
+
+def two_projects(made: Production) -> tuple[str, str]:
+    """A job in each of two projects, with a bad manifest in the first."""
+    made.project(Project(name="Neon"))
+    made.project(Project(name="Rust"))
+    one = made.job("neon/a.yaml", JOB, project="neon")
+    other = made.job("rust/b.yaml", JOB, project="rust")
+    made.reject("neon/bad.yaml", "bad")
+    return one, other
+
+
+@pytest.mark.parametrize("asked", ["project=neon", f"project={public_id('project', 'neon')}"])
+def test_one_who_asks_for_a_project_hears_of_nothing_else(served: Served, asked: str) -> None:
+    made = served.production
+    one, other = two_projects(made)
+    with Stream(served.url, f"/events?{asked}") as stream:
+        (snapshot,) = stream.take(1)
+        made.finish(made.task(other))
+        made.finish(made.task(one))
+        found = []
+        while not found or found[-1].id != made.journal.seq:
+            found += stream.take(1)
+    assert [job["key"] for job in snapshot.json["jobs"]] == ["neon/a"]
+    assert [project["key"] for project in snapshot.json["projects"]] == ["neon"]
+    assert [rejected["file"] for rejected in snapshot.json["rejected"]] == ["neon/bad.yaml"]
+    assert snapshot.json["queue"] == ["neon/a"]
+    assert {frame.json["job"] for frame in found} == {"neon/a"}
+    assert found[-1].id == made.journal.seq
+
+
+@pytest.mark.parametrize("asked", ["job=rust/b", f"job={public_id('job', 'rust/b')}"])
+def test_one_who_comes_back_gets_the_missed_facts_of_its_job_and_what_concerns_all(
+    served: Served, asked: str
+) -> None:
+    made = served.production
+    two_projects(made)
+    made.record(e.QueuePaused(reason="tea"))
+    with Stream(served.url, f"/events?{asked}&after=1") as stream:
+        found = [json.loads(data) for _, data in facts(stream, made.journal.seq)]
+    assert [fact["type"] for fact in found] == [
+        "job_submitted", "render_requested", "queue_paused",
+    ]  # fmt: skip
+    assert {fact.get("key", fact.get("job")) for fact in found} == {"rust/b", None}
+
+
+def test_what_is_read_from_the_journal_is_filtered_too(production: Production) -> None:
+    production.begin()
+    two_projects(production)
+    production.reject_many(1200, "bad")
+    production.record(e.QueuePaused(reason="tea"))
+    server = production.server()
+    url = server.start()
+    with Stream(url, "/events?job=rust/b", last=1) as stream:
+        found = [json.loads(data)["type"] for _, data in facts(stream, production.journal.seq)]
+    assert found == ["job_submitted", "render_requested", "queue_paused"]
+    server.stop()
+
+
+def test_ticks_of_another_job_are_not_told(served: Served) -> None:
+    made = served.production
+    one, other = two_projects(made)
+    first, second = made.task(one), made.task(other)
+    with Stream(served.url, f"/events?job={one}") as stream:
+        stream.take(1)
+        made.live([second, first])
+        made.tick(second, 7)
+        made.tick(first, 8, worker="worker-2")
+        live, tick = stream.take(2)
+    assert live.event == "live"
+    assert (tick.json["task"], tick.json["step"]) == ("neon/a@1.1", 8)
+
+
+def test_a_name_without_end_is_refused(served: Served) -> None:
+    assert ask(served.url, f"/events?job={'x' * 2000}").status == 400
+    assert ask(served.url, "/events?project=").status == 400

@@ -6,6 +6,7 @@ import asyncio
 
 from pipeline.journal import Line
 from pipeline.server.hub import Hub, fact, frame
+from pipeline.server.topics import Topic, Wants
 
 
 def line(seq: int) -> Line:
@@ -85,3 +86,33 @@ def test_who_left_is_told_nothing() -> None:
         return await listener.read()
 
     assert asyncio.run(main()) is None
+
+
+def test_each_is_told_what_it_wants_and_what_concerns_all() -> None:
+    async def main() -> list[bytes | None]:
+        hub = Hub(0)
+        by_project, by_job = hub.join(Wants(project="p")), hub.join(Wants(job="p/b"))
+        hub.fact(line(1), Topic(job="p/a", project="p"))
+        hub.fact(line(2), Topic(job="p/b", project="p"))
+        hub.fact(line(3), Topic(nobody=True))
+        hub.fact(line(4))
+        assert hub.since(0, Wants(job="p/a")) == [fact(line(1)), fact(line(4))]
+        assert hub.since(2, Wants(job="p/a")) == [fact(line(4))]
+        return [await by_project.read(), await by_job.read()]
+
+    assert asyncio.run(main()) == [
+        fact(line(1)) + fact(line(2)) + fact(line(4)),
+        fact(line(2)) + fact(line(4)),
+    ]
+
+
+def test_one_that_is_let_go_is_known_to_be_late_and_holds_no_memory() -> None:
+    hub = Hub(0, most=2)
+    late = hub.join()
+    for seq in range(1, 5):
+        hub.fact(line(seq))
+    assert late.late
+    assert not late._facts
+    closed = hub.join()
+    hub.close()
+    assert not closed.late
