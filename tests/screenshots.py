@@ -22,7 +22,7 @@ MOST = 400_000
 """Bytes of one picture."""
 DRAWN = 7
 """Pictures that are finished by then: a page with something on it, and more to come."""
-PATIENCE = 120_000
+PATIENCE = 400_000
 
 
 def main() -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from pipeline.core.manifest import Job
 from pipeline.server import Server
 from tests.server.productions import Production
 
+PATIENCE = 15_000
+"""Milliseconds that a test waits for the page, on a machine that does much else."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -63,6 +65,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail("no Chromium on the PATH: install the package chromium")
         pytest.skip("no Chromium on the PATH: install the package chromium to run this")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(
             executable_path=found, args=["--no-sandbox", "--disable-background-networking"]
@@ -76,7 +79,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A new tab that has seen nothing; an error in the page fails the test."""
     with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
         tab = context.new_page()
-        tab.set_default_timeout(10_000)
+        tab.set_default_timeout(PATIENCE)
         errors: list[str] = []
         tab.on("pageerror", lambda error: errors.append(str(error)))
         yield tab

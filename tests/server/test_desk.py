@@ -18,14 +18,14 @@ from pipeline.core.manifest import Character, Job, Project
 from pipeline.orders import LARGEST
 from tests.server.asking import ask
 from tests.server.conftest import Served
-from tests.server.living import Living
+from tests.server.playing import Playing
 
 JOB = "kind: job\nprompt: rain\n"
 
 
 @pytest.fixture
-def living(tmp_path: Path) -> Iterator[Living]:
-    with Living(tmp_path / "inbox") as made:
+def playing(tmp_path: Path) -> Iterator[Playing]:
+    with Playing(tmp_path / "inbox") as made:
         yield made
 
 
@@ -47,19 +47,19 @@ def give(url: str, **command: object) -> tuple[int, Any]:
     return post(url, json.dumps(command).encode())
 
 
-def test_a_command_is_answered_when_its_fact_is_on_disk(living: Living) -> None:
-    living.drop("a.yaml", JOB)
-    living.until(lambda: living.status("a") == "rendering")
-    status, said = give(living.url, command="cancel", target="job:a")
+def test_a_command_is_answered_when_its_fact_is_on_disk(playing: Playing) -> None:
+    playing.drop("a.yaml", JOB)
+    playing.until(lambda: playing.status("a") == "rendering")
+    status, said = give(playing.url, command="cancel", target="job:a")
     assert (status, said["answer"]) == (200, "cancelled a (1 picture)")
-    assert b'"type":"job_cancelled"' in living.journal.path.read_bytes()
-    assert living.status("a") == "cancelled"
+    assert b'"type":"job_cancelled"' in playing.journal.path.read_bytes()
+    assert playing.status("a") == "cancelled"
 
 
-def test_a_command_that_cannot_be_obeyed_is_refused_with_the_way_out(living: Living) -> None:
-    living.drop("night.yaml", JOB)
-    living.until(lambda: living.status("night") != "")
-    status, said = give(living.url, command="hold", target="nihgt")
+def test_a_command_that_cannot_be_obeyed_is_refused_with_the_way_out(playing: Playing) -> None:
+    playing.drop("night.yaml", JOB)
+    playing.until(lambda: playing.status("night") != "")
+    status, said = give(playing.url, command="hold", target="nihgt")
     assert status == 409
     assert said["refused"]
     assert "nihgt" in said["answer"]
@@ -162,14 +162,14 @@ def test_a_picture_without_a_record_says_that_it_cannot_be_had_again(served: Ser
     assert "does not say how it was drawn" in again["refused"]
 
 
-def test_a_picture_of_a_worker_can_be_had_again(living: Living) -> None:
-    living.drop("a.yaml", JOB)
-    living.until(lambda: living.status("a") == "rendering")
-    living.finish("a")
-    living.until(lambda: living.status("a") == "done")
-    (job,) = ask(living.url, "/api/state").json["jobs"]
+def test_a_picture_of_a_worker_can_be_had_again(playing: Playing) -> None:
+    playing.drop("a.yaml", JOB)
+    playing.until(lambda: playing.status("a") == "rendering")
+    playing.finish("a")
+    playing.until(lambda: playing.status("a") == "done")
+    (job,) = ask(playing.url, "/api/state").json["jobs"]
     name = job["takes"][0]["images"][0]["id"]
-    again = ask(living.url, f"/api/pictures/{name}/again").json
+    again = ask(playing.url, f"/api/pictures/{name}/again").json
     assert 'prompt: "rain"' in again["manifest"]
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from pipeline.core import events as e
 from pipeline.core.manifest import Character, Job, Project
-from tests.server.conftest import Served
+from tests.server.conftest import PATIENCE, Served
 from tests.server.productions import Production
 
 pytestmark = pytest.mark.browser
@@ -78,7 +78,7 @@ def opened(browser: Browser, url: str, scheme: Scheme) -> Page:
         viewport={"width": 1280, "height": 900},
     )  # fmt: skip
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE)
     page.goto(url)
     return page
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.server.living import Living
+from tests.server.playing import Playing
 
 pytestmark = pytest.mark.browser
 
@@ -16,9 +16,9 @@ JOB = "kind: job\nprompt: rain\n"
 
 
 @pytest.fixture
-def living(tmp_path: Path) -> Iterator[Living]:
+def playing(tmp_path: Path) -> Iterator[Playing]:
     """Three pictures in work, and three jobs queued behind them."""
-    with Living(tmp_path / "inbox") as made:
+    with Playing(tmp_path / "inbox") as made:
         for name in "abcdef":
             made.drop(f"{name}.yaml", f"kind: job\nprompt: rain, {name}\n")
             made.until(lambda name=name: made.status(name) != "")  # type: ignore[misc]
@@ -30,29 +30,29 @@ def names(page: Page) -> list[str]:
     return page.locator("#queue a").all_inner_texts()
 
 
-def test_a_job_is_cancelled_and_brought_back(living: Living, page: Page) -> None:
-    page.goto(living.url)
+def test_a_job_is_cancelled_and_brought_back(playing: Playing, page: Page) -> None:
+    page.goto(playing.url)
     queue = page.locator("#queue a")
     expect(queue).to_have_text(["d", "e", "f"])
     page.get_by_role("button", name="Cancel e").click()
     expect(queue).to_have_text(["d", "f"])
-    living.until(lambda: living.status("e") == "cancelled")
+    playing.until(lambda: playing.status("e") == "cancelled")
     expect(page.locator(".toast")).to_contain_text("cancelled e (1 picture)")
     page.get_by_role("button", name="Undo").click()
     expect(queue).to_have_text(["d", "e", "f"])
-    living.until(lambda: living.status("e") == "queued")
+    playing.until(lambda: playing.status("e") == "queued")
 
 
-def test_a_picture_in_work_is_stopped(living: Living, page: Page) -> None:
-    page.goto(f"{living.url}/#/jobs")
+def test_a_picture_in_work_is_stopped(playing: Playing, page: Page) -> None:
+    page.goto(f"{playing.url}/#/jobs")
     page.get_by_role("button", name="Cancel: a").click()
-    living.until(lambda: living.status("a") == "cancelled")
+    playing.until(lambda: playing.status("a") == "cancelled")
     page.get_by_role("link", name="Studio", exact=True).click()
     expect(page.locator(".worker .what").first).to_contain_text("d")
 
 
-def test_the_queue_is_put_in_another_order(living: Living, page: Page) -> None:
-    page.goto(living.url)
+def test_the_queue_is_put_in_another_order(playing: Playing, page: Page) -> None:
+    page.goto(playing.url)
     queue = page.locator("#queue a")
     page.get_by_role("button", name="Draw f next").click()
     expect(queue).to_have_text(["f", "d", "e"])
@@ -63,12 +63,12 @@ def test_the_queue_is_put_in_another_order(living: Living, page: Page) -> None:
     expect(queue).to_have_text(["f", "d", "e"])
     page.reload()
     expect(queue).to_have_text(["f", "d", "e"])
-    living.finish("a")
-    living.until(lambda: living.status("f") == "rendering")
+    playing.finish("a")
+    playing.until(lambda: playing.status("f") == "rendering")
 
 
-def test_a_job_is_held_and_released(living: Living, page: Page) -> None:
-    page.goto(living.url)
+def test_a_job_is_held_and_released(playing: Playing, page: Page) -> None:
+    page.goto(playing.url)
     page.get_by_role("button", name="Hold e").click()
     needs = page.locator("#needs-list li")
     expect(needs).to_contain_text(["e"])
@@ -78,41 +78,41 @@ def test_a_job_is_held_and_released(living: Living, page: Page) -> None:
     expect(needs).to_have_count(0)
 
 
-def test_all_is_paused_and_resumed(living: Living, page: Page) -> None:
-    page.goto(living.url)
+def test_all_is_paused_and_resumed(playing: Playing, page: Page) -> None:
+    page.goto(playing.url)
     page.get_by_role("button", name="Pause", exact=True).click()
     expect(page.locator(".banner")).to_contain_text("The queue is paused")
     expect(page.locator("#state")).to_have_text("Paused")
-    living.finish("a")
-    living.until(lambda: living.status("a") == "done")
-    assert living.status("d") == "queued"
+    playing.finish("a")
+    playing.until(lambda: playing.status("a") == "done")
+    assert playing.status("d") == "queued"
     page.get_by_role("button", name="Resume", exact=True).click()
     expect(page.locator(".banner")).to_have_count(0)
-    living.until(lambda: living.status("d") == "rendering")
+    playing.until(lambda: playing.status("d") == "rendering")
 
 
-def test_what_failed_is_retried(living: Living, page: Page) -> None:
-    page.goto(living.url)
-    living.do(lambda: living.pool.fail("a", "RuntimeError: it broke"))
-    living.finish("a")
+def test_what_failed_is_retried(playing: Playing, page: Page) -> None:
+    page.goto(playing.url)
+    playing.do(lambda: playing.pool.fail("a", "RuntimeError: it broke"))
+    playing.finish("a")
     needs = page.locator("#needs-list li")
     expect(needs).to_contain_text("RuntimeError: it broke")
     page.get_by_role("button", name="Retry a").click()
     expect(needs).to_have_count(0)
-    living.until(lambda: living.status("a") in ("queued", "rendering"))
+    playing.until(lambda: playing.status("a") in ("queued", "rendering"))
 
 
 def test_a_picture_is_drawn_again_and_an_older_take_made_current(
-    living: Living, page: Page
+    playing: Playing, page: Page
 ) -> None:
-    living.finish()
-    page.goto(f"{living.url}/#/gallery")
+    playing.finish()
+    page.goto(f"{playing.url}/#/gallery")
     tiles = page.locator("#gallery .picture")
     expect(tiles).to_have_count(6)
     page.locator("#gallery .picture", has_text="f").click()
     page.get_by_role("button", name="Draw again").click()
-    living.until(lambda: living.status("f") == "rendering")
-    living.finish()
+    playing.until(lambda: playing.status("f") == "rendering")
+    playing.finish()
     expect(page.get_by_role("button", name="Make it current")).to_have_count(0)
     page.keyboard.press("Escape")
     page.locator("#gallery .picture", has_text="f").click()
@@ -121,31 +121,33 @@ def test_a_picture_is_drawn_again_and_an_older_take_made_current(
     expect(page.locator(".toast").last).to_contain_text("restored take 1 of f")
 
 
-def test_a_command_that_is_refused_says_why(living: Living, page: Page) -> None:
-    page.goto(f"{living.url}/#/jobs")
+def test_a_command_that_is_refused_says_why(playing: Playing, page: Page) -> None:
+    page.goto(f"{playing.url}/#/jobs")
     button = page.get_by_role("button", name="Cancel: f")
     expect(button).to_be_visible()
     page.route("**/events", lambda route: route.abort())
     page.route("**/api/state", lambda route: route.abort())
-    (living.root / "f.yaml").unlink()
-    living.until(lambda: living.status("f") == "withdrawn")
+    (playing.root / "f.yaml").unlink()
+    playing.until(lambda: playing.status("f") == "withdrawn")
     button.click()
     expect(page.locator(".toast.bad")).to_contain_text("the job f is withdrawn")
     expect(page.locator(".toast.bad")).to_contain_text("bring the manifest back")
 
 
-def test_without_an_answer_a_command_says_that_nothing_changed(living: Living, page: Page) -> None:
-    page.goto(living.url)
+def test_without_an_answer_a_command_says_that_nothing_changed(
+    playing: Playing, page: Page
+) -> None:
+    page.goto(playing.url)
     page.route("**/api/commands", lambda route: route.abort())
     page.get_by_role("button", name="Cancel e").click()
     expect(page.locator(".toast.bad")).to_contain_text("nothing was changed")
 
 
-def test_the_keyboard_keeps_its_place_while_lists_change(living: Living, page: Page) -> None:
-    page.goto(living.url)
+def test_the_keyboard_keeps_its_place_while_lists_change(playing: Playing, page: Page) -> None:
+    page.goto(playing.url)
     button = page.get_by_role("button", name="Hold e")
     button.focus()
-    living.finish("a")
+    playing.finish("a")
     expect(page.locator("#queue a")).to_have_text(["e", "f"])
     expect(button).to_be_focused()
     page.keyboard.press("Enter")
@@ -156,8 +158,8 @@ def test_the_keyboard_keeps_its_place_while_lists_change(living: Living, page: P
     expect(page.locator("#queue-title")).to_be_focused()
 
 
-def test_all_is_done_by_the_keyboard_alone(living: Living, page: Page) -> None:
-    page.goto(living.url)
+def test_all_is_done_by_the_keyboard_alone(playing: Playing, page: Page) -> None:
+    page.goto(playing.url)
     expect(page.locator("#queue li")).to_have_count(3)
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -184,10 +186,10 @@ def tab_to(page: Page, name: str) -> None:
     raise AssertionError(f"no Tab leads to {name}")
 
 
-def test_two_pages_show_the_same(living: Living, page: Page) -> None:
+def test_two_pages_show_the_same(playing: Playing, page: Page) -> None:
     second = page.context.new_page()
-    page.goto(living.url)
-    second.goto(living.url)
+    page.goto(playing.url)
+    second.goto(playing.url)
     page.get_by_role("button", name="Cancel d").click()
     for each in (page, second):
         expect(each.locator("#queue a")).to_have_text(["e", "f"])

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.server.living import Living
+from tests.server.playing import Playing
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def living(tmp_path: Path) -> Iterator[Living]:
+def playing(tmp_path: Path) -> Iterator[Playing]:
     """A job with two finished pictures."""
-    with Living(tmp_path / "inbox") as made:
+    with Playing(tmp_path / "inbox") as made:
         made.drop("a.yaml", "kind: job\nprompt: rain\ncount: 2\n")
         made.until(lambda: made.status("a") == "rendering")
         made.finish()
@@ -25,14 +25,14 @@ def living(tmp_path: Path) -> Iterator[Living]:
         yield made
 
 
-def verdicts(living: Living) -> list[str | None]:
+def verdicts(playing: Playing) -> list[str | None]:
     """What is said of each picture of the job."""
-    (take,) = living.runner.state.jobs["a"].takes
+    (take,) = playing.runner.state.jobs["a"].takes
     return [image.verdict for _, image in sorted(take.images.items())]
 
 
-def test_pictures_are_judged_in_the_gallery_by_letters(living: Living, page: Page) -> None:
-    page.goto(f"{living.url}/#/gallery")
+def test_pictures_are_judged_in_the_gallery_by_letters(playing: Playing, page: Page) -> None:
+    page.goto(f"{playing.url}/#/gallery")
     tiles = page.locator("#gallery .picture")
     tiles.first.focus()
     page.keyboard.press("a")
@@ -41,18 +41,18 @@ def test_pictures_are_judged_in_the_gallery_by_letters(living: Living, page: Pag
     page.keyboard.press("ArrowRight")
     page.keyboard.press("x")
     expect(tiles.nth(1).get_by_role("img", name="Rejected")).to_be_visible()
-    assert verdicts(living) == ["rejected", "approved"]
+    assert verdicts(playing) == ["rejected", "approved"]
     page.reload()
     expect(page.get_by_role("img", name="Approved")).to_be_visible()
     tiles.first.focus()
     page.keyboard.press("u")
     expect(page.get_by_role("img", name="Approved")).to_have_count(0)
-    assert verdicts(living) == ["rejected", None]
-    assert (living.root / "a.01.png").is_file()
+    assert verdicts(playing) == ["rejected", None]
+    assert (playing.root / "a.01.png").is_file()
 
 
-def test_the_gallery_is_filtered_by_verdict(living: Living, page: Page) -> None:
-    page.goto(f"{living.url}/#/gallery?show=open")
+def test_the_gallery_is_filtered_by_verdict(playing: Playing, page: Page) -> None:
+    page.goto(f"{playing.url}/#/gallery?show=open")
     names = page.locator("#gallery b")
     expect(names).to_have_text(["a · 2", "a · 1"])
     page.locator("#gallery .picture").first.focus()
@@ -67,8 +67,8 @@ def test_the_gallery_is_filtered_by_verdict(living: Living, page: Page) -> None:
     expect(names).to_have_text(["a · 1"])
 
 
-def test_a_large_picture_is_judged_and_that_is_taken_back(living: Living, page: Page) -> None:
-    page.goto(f"{living.url}/#/gallery")
+def test_a_large_picture_is_judged_and_that_is_taken_back(playing: Playing, page: Page) -> None:
+    page.goto(f"{playing.url}/#/gallery")
     page.locator("#gallery .picture").first.click()
     panel = page.get_by_role("dialog")
     approve = panel.get_by_role("button", name="Approve")
@@ -77,17 +77,17 @@ def test_a_large_picture_is_judged_and_that_is_taken_back(living: Living, page: 
     page.keyboard.press("x")
     expect(approve).to_have_attribute("aria-pressed", "false")
     expect(panel.get_by_role("button", name="Reject")).to_have_attribute("aria-pressed", "true")
-    assert verdicts(living) == [None, "rejected"]
+    assert verdicts(playing) == [None, "rejected"]
     page.get_by_role("button", name="Undo").last.click()
     expect(approve).to_have_attribute("aria-pressed", "true")
-    assert verdicts(living) == [None, "approved"]
+    assert verdicts(playing) == [None, "approved"]
     approve.click()
     expect(approve).to_have_attribute("aria-pressed", "false")
-    assert verdicts(living) == [None, None]
+    assert verdicts(playing) == [None, None]
 
 
-def test_two_pictures_are_judged_where_they_are_compared(living: Living, page: Page) -> None:
-    page.goto(f"{living.url}/#/gallery")
+def test_two_pictures_are_judged_where_they_are_compared(playing: Playing, page: Page) -> None:
+    page.goto(f"{playing.url}/#/gallery")
     page.locator("#gallery .picture").first.click()
     page.keyboard.press("c")
     first, second = (page.get_by_role("group", name=f"Verdict on a · {n}") for n in (2, 1))
@@ -95,17 +95,17 @@ def test_two_pictures_are_judged_where_they_are_compared(living: Living, page: P
     second.get_by_role("button", name="Reject").click()
     expect(second.get_by_role("button", name="Reject")).to_have_attribute("aria-pressed", "true")
     expect(first.get_by_role("button", name="Approve")).to_have_attribute("aria-pressed", "true")
-    assert verdicts(living) == ["rejected", "approved"]
+    assert verdicts(playing) == ["rejected", "approved"]
 
 
-def test_a_picture_that_is_another_by_now_is_not_judged(living: Living, page: Page) -> None:
-    page.goto(f"{living.url}/#/gallery")
+def test_a_picture_that_is_another_by_now_is_not_judged(playing: Playing, page: Page) -> None:
+    page.goto(f"{playing.url}/#/gallery")
     expect(page.locator("#gallery .picture")).to_have_count(2)
     page.route("**/api/commands", another)
     page.locator("#gallery .picture").first.focus()
     page.keyboard.press("a")
     expect(page.locator(".toast.bad")).to_contain_text("another picture")
-    assert verdicts(living) == [None, None]
+    assert verdicts(playing) == [None, None]
 
 
 def another(route: Route) -> None:

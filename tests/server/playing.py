@@ -1,4 +1,4 @@
-"""A production that lives: the real runner, inbox, journal and server, in a thread of its own.
+"""A production that plays: the real runner, inbox, journal and server, in a thread of its own.
 
 Only the pool is the one that draws coloured squares. What the page commands is obeyed as it would
 be by `anime run`.
@@ -30,7 +30,7 @@ MODEL = Model(name="fake", sha256="ab" * 32, width=64, height=64)
 PATIENCE = 10.0
 
 
-class Living:
+class Playing:
     """A run on an inbox, served at `url`; pictures stay in work until `finish`."""
 
     def __init__(self, root: Path) -> None:
@@ -51,7 +51,7 @@ class Living:
         self.url = ""
         self._acts: queue.Queue[Callable[[], None]] = queue.Queue()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._live, name="runner", daemon=True)
+        self._thread = threading.Thread(target=self._play, name="runner", daemon=True)
 
     def __enter__(self) -> Self:
         self.inbox.start()
@@ -138,7 +138,7 @@ class Living:
             assert time.monotonic() < deadline, "it did not come to that"
             self._over.wait(0.01)
 
-    def _live(self) -> None:
+    def _play(self) -> None:
         while not self._over.is_set():
             self.inbox.wait(0.05)
             self.runner.step(time.monotonic())
