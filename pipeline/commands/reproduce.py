@@ -17,7 +17,6 @@ from msgspec import Struct
 from pipeline import __version__
 from pipeline.commands.scaffold import CannotWrite, DiskRefuses
 from pipeline.core import observed as o
-from pipeline.core.digest import digest
 from pipeline.core.record import Record, excesses
 from pipeline.core.resolved import Made, Model, Task
 from pipeline.errors import AnimeError
@@ -190,5 +189,5 @@ def _differences(record: Record, model: Model, made: Made) -> Iterator[str]:
             yield f"{name}: then {then}, now {now}"
     if record.version and record.version != __version__:
         yield f"anime: then {record.version}, now {__version__}"
-    if digest(record.resolved) != record.digest:
+    if record.resolved.digest != record.digest:
         yield "record: its digest is not that of the inputs beside it"
