@@ -200,7 +200,7 @@ def _role(what: str) -> str | None:
 
 
 def _tidy(layer: str) -> str:
-    """An older name of a layer in today's spelling: `attn1.processor.to_out` is `attn1.to_out.0`."""
+    """An older name in today's spelling: `attn1.processor.to_out` is `attn1.to_out.0`."""
     name = module_name(layer.replace(".processor.", "."))
     return f"{name}.0" if name.endswith(".to_out") else name
 

@@ -34,7 +34,7 @@ def is_adapter_file(file: str) -> bool:
 
 
 def inside(name: str) -> str | None:
-    """A name as a path below a folder, without `.` and `..`; None if it leads out or is absolute."""
+    """A name as a path below a folder, without `.` and `..`; None if it leads out of it."""
     parts: list[str] = []
     if name.startswith("/") or "\\" in name or "\0" in name:
         return None

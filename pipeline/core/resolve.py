@@ -12,7 +12,6 @@ from typing import Any
 from msgspec import Struct
 
 from pipeline.core.inputs import Inputs, inputs_of, short
-from pipeline.core.loras import find_adapters
 from pipeline.core.lookup import (
     find_figures,
     find_lines,
@@ -20,6 +19,7 @@ from pipeline.core.lookup import (
     find_styles,
     wildcard_names,
 )
+from pipeline.core.loras import find_adapters
 from pipeline.core.manifest import (
     GUIDANCE,
     MOST_PICTURES,

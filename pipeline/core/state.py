@@ -163,9 +163,9 @@ class JobState(Struct, frozen=True, kw_only=True):
 class State(Struct, kw_only=True):
     """Everything the journal says. `files` has the keys each manifest file declares, as
     `(kind, key)`; `owed` the jobs with pictures owed; `styles`, `wildcards` and `adapters` what
-    such files hold; `drawn` is by `digest:seed`; `answered` the commands answered last; `failing` the jobs
-    that failed since a picture was drawn, oldest first, and `pause_after` how many of them are too
-    many."""
+    such files hold; `drawn` is by `digest:seed`; `answered` the commands answered last; `failing`
+    the jobs that failed since a picture was drawn, oldest first, and `pause_after` how many of them
+    are too many."""
 
     seq: int = 0
     at: str = ""

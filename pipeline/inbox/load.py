@@ -52,8 +52,8 @@ class Document(Struct, frozen=True, kw_only=True):
 class Loaded(Struct, frozen=True, kw_only=True):
     """What a file says. Both are empty for a file without a document.
 
-    `styles`, `wildcard` and `adapter` are what such a file says. `several` is whether it holds more than one
-    document, good or bad. `problems` are in the order of their places.
+    `styles`, `wildcard` and `adapter` are what such a file says. `several` is whether it holds
+    more than one document, good or bad. `problems` are in the order of their places.
     """
 
     file: str

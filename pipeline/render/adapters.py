@@ -83,6 +83,8 @@ class Wardrobe:
         for part in self._parts.values():
             for layer in _wrapped(part):
                 if name in layer.r:
+                    others = [one for one in layer.active_adapters if one != name]
+                    layer.set_adapter(others, inference_mode=True)
                     layer.delete_adapter(name)
             getattr(part, "peft_config", {}).pop(name, None)
 
