@@ -13,7 +13,7 @@ from pipeline.lora import Body
 Shape = tuple[int, ...]
 
 ATTENTION = "down_blocks.1.attentions.0.transformer_blocks.0"
-SMALL = {
+SMALL: dict[str, dict[str, Shape]] = {
     "unet": {
         "conv_in.weight": (32, 4, 3, 3),
         f"{ATTENTION}.attn1.to_q.weight": (32, 32),

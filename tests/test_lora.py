@@ -1,5 +1,7 @@
 """Each layout's names lead to the model's own layers, and what does not fit is said by name."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from pipeline.lora import Misfit, Unreadable, layers_of, match
@@ -9,7 +11,7 @@ TO_Q = f"{ATTENTION}.attn1.to_q"
 FLAT = ATTENTION.replace(".", "_")
 
 
-def modules(tensors: dict[str, Shape]) -> list[str]:
+def modules(tensors: Mapping[str, Shape]) -> list[str]:
     return [f"{one.layer.part}:{one.module}" for one in match(layers_of(tensors, {}), body())]
 
 

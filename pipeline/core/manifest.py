@@ -72,10 +72,14 @@ MOST_PICTURES = 400
 """Of one job."""
 
 
+LONGEST_FILE = 500
+MOST_LORA_WEIGHT = 4.0
+MOST_LORAS = 8
+"""Of one manifest."""
 LoraFile = Annotated[
-    str, Meta(min_length=1, max_length=500, description="A .safetensors file in the inbox")
+    str, Meta(min_length=1, max_length=LONGEST_FILE, description="A .safetensors file in the inbox")
 ]
-LoraWeight = Annotated[float, Meta(ge=-4, le=4)]
+LoraWeight = Annotated[float, Meta(ge=-MOST_LORA_WEIGHT, le=MOST_LORA_WEIGHT)]
 
 
 class Lora(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -93,7 +97,9 @@ class Lora(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 Loras = (
     LoraFile
     | Lora
-    | Annotated[tuple[LoraFile | Lora, ...], Meta(max_length=8, description="Several of them")]
+    | Annotated[
+        tuple[LoraFile | Lora, ...], Meta(max_length=MOST_LORAS, description="Several of them")
+    ]
 )
 
 
