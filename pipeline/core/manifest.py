@@ -300,7 +300,7 @@ class Job(
     lora: Annotated[
         Loras,
         says("LoRA files of this job, beside those of its characters; of a file that one of them "
-             "has too, the weight here holds", ["loras/rain.safetensors"]),
+             "has too, the weight here holds", [{"file": "loras/rain.safetensors", "weight": 0.6}]),
     ] = ()  # fmt: skip
     count: Annotated[
         Count | None, says("how many pictures, each with its own seed", 2, "the project's, else 1")
