@@ -16,11 +16,9 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 LAYER = "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
 
 
-def lora(root: Path, name: str, value: float) -> Adapter:
-    tensors = {
-        f"{LAYER}.lora_A.weight": torch.full((2, 32), value),
-        f"{LAYER}.lora_B.weight": torch.full((32, 2), value),
-    }
+def lora(root: Path, name: str, seed: int) -> Adapter:
+    down, up = loras.matrices(torch.zeros(32, 32), rank=2, seed=seed)
+    tensors = {f"{LAYER}.lora_A.weight": down * 3, f"{LAYER}.lora_B.weight": up * 3}
     path = loras.written(root / name, tensors)
     return Adapter(file=name, sha256=sha256_of(path))
 
@@ -31,8 +29,7 @@ def pixels(real: Pool, wanted: Task, worker: str) -> bytes:
 
 
 def test_pictures_with_loras_and_without_are_the_same_on_every_worker(real: Pool) -> None:
-    one, other = lora(real.root, "loras/one.safetensors", 0.5), lora(real.root, "two.safetensors",
-                                                                     -0.7)  # fmt: skip
+    one, other = lora(real.root, "loras/one.safetensors", 1), lora(real.root, "two.safetensors", 2)
     workers = real.all_free()
     assert len(workers) == 2
     drawn: dict[str, list[bytes]] = {}
@@ -49,7 +46,7 @@ def test_pictures_with_loras_and_without_are_the_same_on_every_worker(real: Pool
 
 
 def test_a_lora_that_went_away_fails_its_picture_and_the_worker_goes_on(real: Pool) -> None:
-    gone = lora(real.root, "gone.safetensors", 0.3)
+    gone = lora(real.root, "gone.safetensors", 3)
     (real.root / "gone.safetensors").unlink()
     worker = real.all_free()[0]
     failed = real.draw(task("gone", steps=1, adapters=(gone,)), worker)
