@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from pipeline.core.keys import job_key, slug
+from pipeline.core.loras import of_manifest
 from pipeline.core.manifest import Character, Job, Manifest, Project
 from pipeline.core.missing import Missing
 from pipeline.core.problem import Problem
@@ -58,11 +59,13 @@ def of_project(state: State, file: str, manifest: Project) -> list[Missing]:
 
 
 def of_character(state: State, file: str, manifest: Character) -> list[Missing]:
-    """The project that a character names, if it is not there."""
+    """The project and the LoRAs that a character names and that are not there, or do not fit."""
+    missing: list[Missing] = []
+    list(of_manifest(state, file, manifest.lora, missing))
     if manifest.project is None:
-        return []
+        return missing
     waits = _probe(state, file, slug(manifest.project), named=manifest.project)
-    return [each for each in waits if each.kind == "project"]
+    return [*(each for each in waits if each.kind == "project"), *missing]
 
 
 def _probe(state: State, file: str, project: str, named: str | None = None) -> tuple[Missing, ...]:
@@ -84,6 +87,8 @@ def _way_out(state: State, missing: Missing) -> str:
         tail = f"/{slug(missing.name)}"
         if home := next((key for key in state.characters if key.endswith(tail)), None):
             return f"another project has that name: write {home}"
+    if missing.kind == "LoRA" and missing.why:
+        return "take one that is made for it, or take the line away"
     if near := nearest(missing.name, missing.nearest):
         return f"did you mean {near[0]}?"
     if missing.kind in ("character", "project"):

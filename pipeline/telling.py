@@ -82,6 +82,11 @@ def told(event: e.Event) -> Told:
             return _told("withdrawn", "styles", event.file, tone="quiet")
         case e.WildcardWithdrawn():
             return _told("withdrawn", "wildcard", event.file, tone="quiet")
+        case e.AdapterDeclared(adapter=adapter):
+            what = "LoRA" if adapter.sha256 else "weights"
+            return _told("declared", what, event.file, tone="quiet")
+        case e.AdapterWithdrawn():
+            return _told("withdrawn", "weights", event.file, tone="quiet")
         case e.ManifestRejected():
             below = tuple(line for problem in event.problems for line in lines(problem))
             count = counted(len(event.problems), "problem")

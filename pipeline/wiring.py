@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from pipeline import __version__, pictures, snapshot
+from pipeline.adapters import Adapters, bodies
 from pipeline.audience import Audience, Audiences
 from pipeline.core import events as e
 from pipeline.core.state import State
@@ -67,7 +68,8 @@ def produce(
         audiences: list[Audience] = [audience]
         if page:
             audiences.append(_page(settings, root, state.copy(), ending, note))
-        inbox = Inbox(root, polling=settings.polling)
+        adapters = Adapters(bodies({model.sha256: settings.model}))
+        inbox = Inbox(root, polling=settings.polling, adapters=adapters)
         inbox.start()
         ending.callback(inbox.stop)
         started = e.RunnerStarted(

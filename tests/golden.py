@@ -16,6 +16,7 @@ import msgspec
 from pipeline.core import commands as c
 from pipeline.core import events as e
 from pipeline.core import observed as o
+from pipeline.core.adapters import AdapterFile
 from pipeline.core.keys import shelf_file
 from pipeline.core.state import JobState, State, Take
 from pipeline.core.status import status
@@ -55,6 +56,12 @@ def _declare(made: Production) -> None:
     )
     made.drop("neon-tokyo/styles/inky.json", '[{"name": "Inky", "prompt": "ink"}]')
     made.record(e.WildcardDeclared(file="neon-tokyo/wildcards/sky.txt", lines=("dawn", "dusk")))
+    made.record(
+        e.AdapterDeclared(
+            file="neon-tokyo/loras/akira.safetensors",
+            adapter=AdapterFile(sha256="a1" * 32, unfit={"cd" * 32: "it is made for SDXL"}),
+        )
+    )
     made.drop("neon-tokyo/bad.yaml", "kind: job\nprompt: x\nstyel: manga\n")
     made.drop("neon-tokyo/mended.yaml", "kind: job\nprompt: x\nstyel: manga\n")
     made.drop("neon-tokyo/mended.yaml", "kind: job\nprompt: x\nhold: true\n")
@@ -152,6 +159,7 @@ def _withdraw(made: Production) -> None:
     made.remove("old/project.yaml")
     made.remove("neon-tokyo/styles/inky.json")
     made.record(e.WildcardWithdrawn(file="neon-tokyo/wildcards/sky.txt"))
+    made.record(e.AdapterWithdrawn(file="neon-tokyo/loras/akira.safetensors"))
 
 
 def said(state: State) -> dict[str, Any]:

@@ -21,22 +21,24 @@ def check(paths: tuple[str, ...], name: str | None, inbox: str | None, as_json: 
     """Say what is wrong with manifests, or what they wait for.
 
     PATHS are files, folders, and - for standard input, which is read in the place of the file that
-    --as names; without any, the whole inbox. Nothing is drawn and no model is needed. The exit
-    status is 1 if there is anything to mend.
+    --as names; without any, the whole inbox. Nothing is drawn and no model is needed; LoRA files
+    are compared with the model if it is there. The exit status is 1 if there is anything to mend.
     """
     from pipeline.commands import checking
     from pipeline.inbox.yaml import LARGEST_FILE
 
     if name is not None and STDIN not in paths:
         raise click.UsageError("--as names what standard input stands for: anime check - --as FILE")
-    root = options.settings({"inbox": inbox}).inbox if paths else options.inbox_of(inbox)
+    settings = options.settings({"inbox": inbox})
+    root = settings.inbox if paths else options.inbox_of(inbox)
     given = options.absolute(Path(name or "stdin.yaml"))
     texts: dict[Path, bytes] = {}
     if STDIN in paths:
         # As much as the runner reads of a file: enough to see that it is too large.
         texts[given] = sys.stdin.buffer.read(LARGEST_FILE + 1)
     places = [given if path == STDIN else options.absolute(Path(path)) for path in paths]
-    found = checking.check(places or [root], root, texts)
+    adapters = checking.adapters_for(settings.model)
+    found = checking.check(places or [root], root, texts, adapters)
     for line in checking.report(found, Path.cwd(), as_json=as_json):
         click.echo(line)
     return 1 if any(each.problems for each in found) else 0

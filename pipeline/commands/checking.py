@@ -14,7 +14,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pipeline.adapters import Adapters, bodies
 from pipeline.complaints import waiting
+from pipeline.core.adapters import is_adapter_file
 from pipeline.core.declare import file_seen
 from pipeline.core.evolve import evolve
 from pipeline.core.keys import MANIFEST_SUFFIXES
@@ -26,6 +28,8 @@ from pipeline.core.state import State
 from pipeline.history import PRIVATE
 from pipeline.inbox import files
 from pipeline.inbox.load import Loaded, load
+from pipeline.inbox.watch import text_of
+from pipeline.lora import Unreadable
 from pipeline.settings import INBOX_FILE
 from pipeline.telling import counted, lines
 
@@ -49,12 +53,15 @@ class Checked(Struct, frozen=True, kw_only=True):
 
 
 def check(
-    paths: Iterable[Path], inbox: Path, texts: Mapping[Path, bytes] = NO_TEXTS
+    paths: Iterable[Path],
+    inbox: Path,
+    texts: Mapping[Path, bytes] = NO_TEXTS,
+    adapters: Adapters | None = None,
 ) -> list[Checked]:
     """Everything wrong with the manifests at these absolute paths, folders with all in them.
 
     The rest of their inbox or production is read too, because a job may refer to it. `texts` are
-    read instead of what stands at their paths, if anything does.
+    read instead of what stands at their paths, if anything does. `adapters` knows LoRA files.
     """
     asked: dict[Path, list[Path]] = {}
     found = []
@@ -62,16 +69,22 @@ def check(
         root = root_of(path, inbox)
         if root is None:
             found.append(
-                check_folder(path.parent, names=[path.name], asked=[path.name], texts=texts)
+                check_folder(
+                    path.parent,
+                    names=[path.name],
+                    asked=[path.name],
+                    texts=texts,
+                    adapters=adapters,
+                )
             )
         else:
             asked.setdefault(root, []).append(path)
     for root, places in asked.items():
         if any(place == root for place in places):
-            found.append(check_folder(root, texts=texts))
+            found.append(check_folder(root, texts=texts, adapters=adapters))
         else:
             inside = [name for place in places for name in _names(root, place)]
-            found.append(check_folder(root, asked=inside, texts=texts))
+            found.append(check_folder(root, asked=inside, texts=texts, adapters=adapters))
     return found
 
 
@@ -80,6 +93,7 @@ def check_folder(
     names: Iterable[str] | None = None,
     asked: Iterable[str] | None = None,
     texts: Mapping[Path, bytes] = NO_TEXTS,
+    adapters: Adapters | None = None,
 ) -> Checked:
     """Everything wrong with the manifests in `root`, or with those of them that are asked about.
 
@@ -94,10 +108,15 @@ def check_folder(
     seen = files.walk(root, "", fails) if names is None else names
     wanted = None if asked is None else set(asked)
     raws = sorted({*seen, *(wanted or ())})
-    loaded = [each for raw in raws if (each := _load(root, raw, texts)) is not None] + unlisted
+    known = adapters or Adapters()
+    loaded = [each for raw in raws if (each := _load(root, raw, texts, known)) is not None]
+    loaded += unlisted
     state = State(model=ANY_MODEL)
     _declare(state, sorted(loaded, key=_projects_first))
-    judged = [each for each in loaded if wanted is None or each.file in wanted]
+    judged = [
+        each for each in loaded
+        if (wanted is None and each.adapter is None) or (wanted is not None and each.file in wanted)
+    ]  # fmt: skip
     problems = (problem for each in judged for problem in _problems(state, each))
     return Checked(
         root=root,
@@ -107,15 +126,27 @@ def check_folder(
     )
 
 
-def looks_of(root: Path) -> list[FileSeen]:
+def adapters_for(model: Path) -> Adapters:
+    """What LoRA files are, for the model that a run would have, if it is there."""
+    try:
+        return Adapters(bodies({ANY_MODEL.sha256: model}))
+    except (Unreadable, OSError):
+        return Adapters()
+
+
+def looks_of(root: Path, adapters: Adapters | None = None) -> list[FileSeen]:
     """What every manifest of an inbox says now, in the runner's order."""
+    known = adapters or Adapters()
     raws = sorted(files.walk(root, "", lambda *_: None))
-    loaded = [each for raw in raws if (each := _load(root, raw, NO_TEXTS)) is not None]
+    loaded = [each for raw in raws if (each := _load(root, raw, NO_TEXTS, known)) is not None]
     return [_seen(each) for each in sorted(loaded, key=_projects_first)]
 
 
 def _problems(state: State, loaded: Loaded) -> list[Problem]:
     """All there is to say of a file, in the order of its lines."""
+    if loaded.adapter is not None:
+        why = loaded.adapter.why_not(ANY_MODEL.sha256)
+        return [_fault_of(loaded.file, f"this LoRA cannot be used: {why}")] if why else []
     found = [*state.rejected.get(loaded.file, ()), *waiting(state, loaded)]
     return sorted(found, key=lambda problem: (problem.line, problem.column))
 
@@ -175,10 +206,11 @@ def _names(root: Path, place: Path) -> list[str]:
     name = place.relative_to(root).as_posix()
     if not place.is_dir():
         return [name]
-    return list(files.walk(root, name, lambda *_: None))
+    found = files.walk(root, name, lambda *_: None)
+    return [raw for raw in found if not is_adapter_file(raw)]
 
 
-def _load(root: Path, raw: str, texts: Mapping[Path, bytes]) -> Loaded | None:
+def _load(root: Path, raw: str, texts: Mapping[Path, bytes], adapters: Adapters) -> Loaded | None:
     """What a file says, or None if it is none that an inbox would read."""
     if not files.is_read(raw):
         return _faulty(raw, "an inbox does not read a file of this name",
@@ -186,12 +218,12 @@ def _load(root: Path, raw: str, texts: Mapping[Path, bytes]) -> Loaded | None:
     file, fault = files.public_name(raw)
     if fault:
         return _faulty(file, fault, "rename it")
-    if (text := texts.get(root / raw)) is not None:
+    if (text := texts.get(root / raw)) is not None and not is_adapter_file(raw):
         return load(text, file)
     try:
         if files.signature(root, raw) is None:
             return None
-        data = files.read(root / raw)
+        data = text_of(root, raw, adapters)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -203,8 +235,11 @@ def _load(root: Path, raw: str, texts: Mapping[Path, bytes]) -> Loaded | None:
 
 
 def _faulty(file: str, message: str, hint: str = "") -> Loaded:
-    problem = Problem(file=file, line=1, column=1, message=message, hint=hint)
-    return Loaded(file=file, problems=(problem,))
+    return Loaded(file=file, problems=(_fault_of(file, message, hint),))
+
+
+def _fault_of(file: str, message: str, hint: str = "") -> Problem:
+    return Problem(file=file, line=1, column=1, message=message, hint=hint)
 
 
 def _seen(loaded: Loaded) -> FileSeen:
@@ -217,6 +252,7 @@ def _seen(loaded: Loaded) -> FileSeen:
         several=loaded.several,
         styles=loaded.styles,
         wildcard=loaded.wildcard,
+        adapter=loaded.adapter,
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline import __version__
+from pipeline.adapters import Adapters, bodies
 from pipeline.commands.checking import looks_of, shown
 from pipeline.core import events as e
 from pipeline.core import observed as o
@@ -53,20 +54,21 @@ def rehearse(settings: Settings) -> Rehearsed:
         JournalDamaged, JournalFailed, UnknownEvent: the journal cannot be read.
     """
     root = settings.inbox
-    state = rehearsed(root, describe(settings.model, root / PRIVATE / "cache/model-hashes.json"),
-                      workers=settings.workers)  # fmt: skip
+    model = describe(settings.model, root / PRIVATE / "cache/model-hashes.json")
+    adapters = Adapters(bodies({model.sha256: settings.model}))
+    state = rehearsed(root, model, workers=settings.workers, adapters=adapters)
     found = plan(state, lambda drawn: stands(root, drawn.file, drawn.sha256))
     problems = [shown(each, root, Path.cwd()) for of in state.rejected.values() for each in of]
     return Rehearsed(inbox=str(root), plan=found, problems=tuple(problems))
 
 
-def rehearsed(root: Path, model: Model, *, workers: int) -> State:
+def rehearsed(root: Path, model: Model, *, workers: int, adapters: Adapters | None = None) -> State:
     """The state that the inbox would come to, were a run begun now."""
     state = restore(root)
     started = e.RunnerStarted(
         version=__version__, model=model, workers=workers, device="none", pid=0
     )
-    looks = looks_of(root)
+    looks = looks_of(root, adapters)
     gone = sorted({*state.files, *state.rejected} - {look.file for look in looks})
     reached = _fold(state, [started])
     for file in gone:

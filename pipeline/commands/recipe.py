@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from pipeline.core.manifest import Job
@@ -19,7 +20,7 @@ from pipeline.inscription import Inscription, pixels_in, read
 from pipeline.telling import clean
 
 _FIELDS = ("prompt", "negative", "style", "seed", "size", "steps", "guidance", "sampler",
-           "schedule")  # fmt: skip
+           "schedule", "lora")  # fmt: skip
 _PLACE = "Put it where no project adds a prompt or a negative of its own to it."
 _NOISE = (
     "the very same picture: from the same seed other programs make other noise, so expect one "
@@ -124,7 +125,7 @@ def _fields(job: Job) -> Iterator[str]:
     yield "kind: job"
     for name in _FIELDS:
         value = getattr(job, name)
-        if value is None or value == "":
+        if value is None or value in ("", ()):
             continue
         yield f"{name}: {_scalar(name, value)}"
 
@@ -134,6 +135,8 @@ def _scalar(name: str, value: object) -> str:
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if name in ("prompt", "negative"):
         return json.dumps(value, ensure_ascii=False)
+    if name == "lora":
+        return msgspec.json.encode(value).decode()
     return str(value)
 
 

@@ -20,6 +20,10 @@ def file_seen(state: State, seen: FileSeen) -> list[e.Event]:
     """The events by which the state comes to say what the file says."""
     if seen.styles is not None or seen.wildcard is not None:
         return [*_texts(state, seen), *_judged(state, seen, seen.problems)]
+    if seen.adapter is not None:
+        if state.adapters.get(seen.file) == seen.adapter:
+            return []
+        return [e.AdapterDeclared(file=seen.file, adapter=seen.adapter)]
     declared: list[e.Event] = []
     problems = list(seen.problems)
     lines: dict[str, int] = {}
@@ -168,6 +172,8 @@ def _withdraw(state: State, file: str, names: list[str]) -> list[e.Event]:
                 events.append(e.StylesWithdrawn(file=file))
             case "wildcard":
                 events.append(e.WildcardWithdrawn(file=file))
+            case "adapter":
+                events.append(e.AdapterWithdrawn(file=file))
             case _:
                 events.append(e.JobWithdrawn(key=key, file=file))
     return events

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from pipeline.core.adapters import AdapterFile
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.problem import Problem
 from pipeline.core.resolved import Cell, Made, Meant, Model
@@ -89,6 +90,17 @@ class WildcardDeclared(Fact, frozen=True, kw_only=True, tag="wildcard_declared")
 
 
 class WildcardWithdrawn(Fact, frozen=True, kw_only=True, tag="wildcard_withdrawn"):
+    file: str
+
+
+class AdapterDeclared(Fact, frozen=True, kw_only=True, tag="adapter_declared"):
+    """A file of weights that a manifest may name as its LoRA, and what is wrong with it as one."""
+
+    file: str
+    adapter: AdapterFile
+
+
+class AdapterWithdrawn(Fact, frozen=True, kw_only=True, tag="adapter_withdrawn"):
     file: str
 
 
@@ -347,6 +359,8 @@ Event = (
     | StylesWithdrawn
     | WildcardDeclared
     | WildcardWithdrawn
+    | AdapterDeclared
+    | AdapterWithdrawn
     | ManifestRejected
     | ManifestMended
     | RenderRequested

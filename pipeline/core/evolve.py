@@ -41,6 +41,8 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             | e.StylesWithdrawn()
             | e.WildcardDeclared()
             | e.WildcardWithdrawn()
+            | e.AdapterDeclared()
+            | e.AdapterWithdrawn()
             | e.ManifestRejected()
             | e.ManifestMended()
         ):
@@ -108,6 +110,8 @@ _Declaration: TypeAlias = (
     | e.StylesWithdrawn
     | e.WildcardDeclared
     | e.WildcardWithdrawn
+    | e.AdapterDeclared
+    | e.AdapterWithdrawn
     | e.ManifestRejected
     | e.ManifestMended
 )
@@ -154,6 +158,12 @@ def _declare(state: State, event: _Declaration) -> None:
         case e.WildcardWithdrawn(file=file):
             state.wildcards.pop(file, None)
             _forget(state, file, f"wildcard {file}")
+        case e.AdapterDeclared(file=file):
+            state.adapters[file] = event.adapter
+            state.files.setdefault(file, {})[f"adapter {file}"] = None
+        case e.AdapterWithdrawn(file=file):
+            state.adapters.pop(file, None)
+            _forget(state, file, f"adapter {file}")
         case e.ManifestRejected(file=file):
             state.rejected[file] = event.problems
         case e.ManifestMended(file=file):

@@ -9,6 +9,7 @@ from itertools import chain
 
 import msgspec
 
+from pipeline.core.adapters import PICKLES, inside
 from pipeline.core.keys import slug
 from pipeline.core.manifest import (
     GRAIN,
@@ -19,8 +20,11 @@ from pipeline.core.manifest import (
     Defaults,
     Fault,
     Job,
+    Loras,
     Manifest,
     Project,
+    lora_path,
+    loras_of,
     parse_size,
     split_tags,
 )
@@ -44,6 +48,8 @@ def faults(manifest: Manifest) -> list[Fault]:
                 hint="give it a name that can become a file name, such as 'akira'",
             )
         )
+    if isinstance(manifest, (Character, Job)):
+        found += _lora_faults(manifest.lora)
     match manifest:
         case Project(defaults=defaults):
             found += _size_faults(("defaults", "size"), defaults.size)
@@ -70,6 +76,33 @@ def _alike(field: str, names: Iterable[str]) -> Iterator[Fault]:
                 message=f"{name!r} and {first!r} are the same name to a job",
                 hint="give one of the two another name",
             )
+
+
+def _lora_faults(said: Loras) -> Iterator[Fault]:
+    """Files that no LoRA is read from, whatever is in them."""
+    seen: set[str] = set()
+    for number, lora in enumerate(loras_of(said)):
+        message, hint = _lora_fault(lora.file)
+        if not message and lora.file in seen:
+            message, hint = f"the LoRA {lora.file!r} is here twice", "keep one of the two"
+        seen.add(lora.file)
+        if message:
+            yield Fault(path=lora_path(said, number), message=message, hint=hint)
+
+
+def _lora_fault(file: str) -> tuple[str, str]:
+    name = file.casefold()
+    if name.endswith(PICKLES):
+        return (
+            f"{file!r} is a pickle, which can run any code, and is not read",
+            "take the .safetensors of it, or convert it where you trust it",
+        )
+    if inside(file) is None:
+        return (
+            f"{file!r} is outside the inbox, where nothing is read",
+            "copy the file into the inbox, beside the manifest or into a folder loras",
+        )
+    return "", ""
 
 
 def _who(job: Job) -> Iterator[Fault]:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.core.digest import digest
-from pipeline.core.manifest import Job, Project, split_tags
+from pipeline.core.manifest import Job, Project, loras_of, split_tags
 from pipeline.core.prompt import Figure
+from pipeline.core.resolved import Adapter
 from pipeline.core.styles import Style
 
 DIGITS = 12
@@ -20,7 +21,11 @@ Inputs = dict[str, str]
 
 
 def inputs_of(
-    project: Project | None, figures: Iterable[Figure], styles: Iterable[Style], job: Job
+    project: Project | None,
+    figures: Iterable[Figure],
+    styles: Iterable[Style],
+    job: Job,
+    adapters: Iterable[Adapter] = (),
 ) -> list[tuple[str, Any]]:
     """The inputs of one job but its own words, by name (`akira.appearance`, `project.steps`,
     `style manga`), one after another: twins in a picture have two outfits.
@@ -30,6 +35,8 @@ def inputs_of(
     found: list[tuple[str, Any]] = []
     for figure in figures:
         bible = figure.bible
+        triggers = [split_tags(lora.trigger) for lora in loras_of(bible.lora)]
+        found.append((f"{figure.key}.lora", [each for each in triggers if each]))
         found.append((f"{figure.key}.trigger", split_tags(bible.trigger)))
         found.append((f"{figure.key}.appearance", split_tags(bible.appearance)))
         found.append((f"{figure.key}.outfit", split_tags(figure.outfit)))
@@ -48,6 +55,9 @@ def inputs_of(
     for style in styles:
         names.append(style.name)
         found.append((f"style {style.name}", style))
+    for adapter in adapters:
+        # A file that is moved is the same one.
+        found.append((f"LoRA {adapter.file}", (adapter.sha256, adapter.weight)))
     found.append(("style", names if job.style is None else []))
     return [(name, value) for name, value in found if value not in (None, (), [])]
 

@@ -18,11 +18,11 @@ from pipeline.core.keys import (
     wildcard_file,
     wildcard_name,
 )
-from pipeline.core.manifest import Character, Job, Preset, Project, Role, Tags, split_tags
+from pipeline.core.manifest import Job, Preset, Project, Role, Tags, split_tags
 from pipeline.core.missing import Missing
 from pipeline.core.near import near
 from pipeline.core.prompt import Figure
-from pipeline.core.state import JobState, State
+from pipeline.core.state import CharacterState, JobState, State
 from pipeline.core.styles import PRESETS, Style, style_key, style_names, written
 
 LIKE_A_NAME = 0.8
@@ -74,18 +74,18 @@ def find_figures(state: State, job: JobState, spec: Job, missing: list[Missing])
         place = ("cast", number, "who") if spec.cast else ("characters", number)
         found = _character(state, job, role.who, place, missing)
         if found is not None:
-            figures.append(_dressed(*found, role, number, spec, missing))
+            figures.append(_dressed(found, role, number, spec, missing))
     return figures
 
 
 def _character(
     state: State, job: JobState, name: str, place: tuple[str | int, ...], missing: list[Missing]
-) -> tuple[str, Character] | None:
+) -> CharacterState | None:
     own = character_key(job.project, name)
     keys = ["/".join(map(slug, name.split("/")))] if "/" in name else [own, slug(name)]
     for key in keys:
         if key in state.characters:
-            return key.rpartition("/")[2], state.characters[key].spec
+            return state.characters[key]
     visible = {
         key.rpartition("/")[2]
         for key in state.characters
@@ -98,9 +98,10 @@ def _character(
 
 
 def _dressed(
-    key: str, bible: Character, role: Role, number: int, spec: Job, missing: list[Missing]
+    found: CharacterState, role: Role, number: int, spec: Job, missing: list[Missing]
 ) -> Figure:
     """A character with what the role says, else the job, else the bible itself."""
+    key, bible = found.key.rpartition("/")[2], found.spec
 
     def chosen(field: str, named: Mapping[str, Tags], usual: Tags) -> Tags:
         own, shared = getattr(role, field), getattr(spec, field)
@@ -112,6 +113,7 @@ def _dressed(
     return Figure(
         key=key,
         bible=bible,
+        file=found.file,
         outfit=chosen("outfit", bible.outfits, bible.outfit),
         expression=chosen("expression", bible.expressions, bible.expression),
         at=role.at,

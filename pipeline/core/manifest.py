@@ -80,6 +80,37 @@ MOST_PICTURES = 400
 """Of one job."""
 
 
+LONGEST_FILE = 500
+MOST_LORA_WEIGHT = 4.0
+MOST_LORAS = 8
+"""Of one manifest."""
+LoraFile = Annotated[
+    str, Meta(min_length=1, max_length=LONGEST_FILE, description="A .safetensors file in the inbox")
+]
+LoraWeight = Annotated[float, Meta(ge=-MOST_LORA_WEIGHT, le=MOST_LORA_WEIGHT)]
+
+
+class Lora(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A small file that teaches the model somebody or something, as other tools train it."""
+
+    file: Annotated[
+        LoraFile,
+        says("the file, beside the manifest, in a folder above it, or in a folder `loras` there; "
+             "`.safetensors` may be left out", "loras/akira.safetensors"),
+    ]  # fmt: skip
+    weight: Annotated[LoraWeight, says("how much it counts; 0 leaves it out", 0.8)] = 1.0
+    trigger: Annotated[Tags, says("words that it listens to; they come first", "akira_v2")] = ""
+
+
+Loras = (
+    LoraFile
+    | Lora
+    | Annotated[
+        tuple[LoraFile | Lora, ...], Meta(max_length=MOST_LORAS, description="Several of them")
+    ]
+)
+
+
 class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A project's own style. `{prompt}` in `prompt` stands for what is styled."""
 
@@ -203,6 +234,11 @@ class Character(
         Tags, says("tags that no picture of theirs should show", "short hair, hat")
     ] = ""
     trigger: Annotated[Tags, says("words a LoRA listens to; they come first", "akira_v2")] = ""
+    lora: Annotated[
+        Loras,
+        says("LoRA files that keep them as they are: a file, or `file`, `weight` and `trigger`, or "
+             "a list of these", {"file": "loras/akira.safetensors", "weight": 0.8}),
+    ] = ()  # fmt: skip
     seed: Annotated[
         Seed | None, says("the seed of their jobs that have none", 7, "the job's own")
     ] = None
@@ -279,6 +315,11 @@ class Job(
              "or of a styles file, or `none`; a list is applied in order", "manga",
              "the project's"),
     ] = None  # fmt: skip
+    lora: Annotated[
+        Loras,
+        says("LoRA files of this job, beside those of its characters; of a file that one of them "
+             "has too, the weight here holds", [{"file": "loras/rain.safetensors", "weight": 0.6}]),
+    ] = ()  # fmt: skip
     count: Annotated[
         Count | None, says("how many pictures, each with its own seed", 2, "the project's, else 1")
     ] = None
@@ -367,6 +408,19 @@ def split_tags(tags: Tags | None) -> tuple[str, ...]:
     lines = (tags,) if isinstance(tags, str) else tags
     pieces = (piece for line in lines for piece in _pieces(line) if piece)
     return tuple(tidy for piece in pieces if (tidy := " ".join(piece.split())))
+
+
+def loras_of(said: Loras) -> tuple[Lora, ...]:
+    """What a manifest says of LoRA files, each with all its fields."""
+    each = said if isinstance(said, tuple) else (said,)
+    return tuple(Lora(file=one) if isinstance(one, str) else one for one in each)
+
+
+def lora_path(said: Loras, number: int) -> tuple[str | int, ...]:
+    """Where in a manifest the file of its LoRA `number` (from 0) stands."""
+    if not isinstance(said, tuple):
+        return ("lora",) if isinstance(said, str) else ("lora", "file")
+    return ("lora", number) if isinstance(said[number], str) else ("lora", number, "file")
 
 
 def _pieces(line: str) -> list[str]:

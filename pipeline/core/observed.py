@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from pipeline.core.adapters import AdapterFile
 from pipeline.core.commands import Command
 from pipeline.core.manifest import Manifest
 from pipeline.core.problem import Problem
@@ -23,7 +24,7 @@ class FileSeen(Observation, frozen=True):
 
     `lines` has the line each manifest begins at. `several` is whether the file holds more than
     one document, good or bad, so that a job's key does not depend on its neighbours' faults.
-    A file of styles or of a wildcard has these instead of manifests.
+    A file of styles, of a wildcard or of an adapter has these instead of manifests.
     """
 
     file: str
@@ -34,6 +35,7 @@ class FileSeen(Observation, frozen=True):
     several: bool = False
     styles: tuple[Style, ...] | None = None
     wildcard: tuple[str, ...] | None = None
+    adapter: AdapterFile | None = None
 
 
 class FileGone(Observation, frozen=True):

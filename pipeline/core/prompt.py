@@ -23,7 +23,7 @@ from itertools import chain
 
 from msgspec import Struct
 
-from pipeline.core.manifest import Character, Job, Project, Tags, split_tags
+from pipeline.core.manifest import Character, Job, Project, Tags, loras_of, split_tags
 from pipeline.core.styles import Style
 
 PLACES = ("left", "center", "right")
@@ -36,10 +36,12 @@ Choose = Callable[[str], str]
 
 
 class Figure(Struct, frozen=True, kw_only=True):
-    """A character in one picture: the bible, and what is worn and felt there; `at` is its place."""
+    """A character in one picture: the bible, and what is worn and felt there; `at` is its place;
+    `file` is the bible's."""
 
     key: str
     bible: Character
+    file: str = ""
     outfit: Tags = ""
     expression: Tags = ""
     at: str | None = None
@@ -75,7 +77,7 @@ def prompt_parts(
 
     `choose` gives each tag as it is to be said, wildcards chosen; it may become several.
     """
-    own = _parts(job.prompt, "job", choose)
+    own = _own(job, choose)
     first = [
         part for style in styles for part in _parts(style.before, f"style {style.name}", choose)
     ]
@@ -110,7 +112,7 @@ def negative_parts(
     `said` are the parts of the prompt, from which is known what is asked for.
     """
     own = _parts(job.negative, "job", choose)
-    prompt = list(said) or [*_parts(job.prompt, "job"), *chain.from_iterable(map(_bible, figures))]
+    prompt = list(said) or [*_own(job), *chain.from_iterable(map(_bible, figures))]
     asked = [part.text for part in prompt if part.origin.split(",")[0] == "job"]
     added: list[Part] = []
     for figure in figures:
@@ -165,10 +167,19 @@ def _ends(tag: str, longest: int) -> Iterator[str]:
 
 def _bible(figure: Figure, choose: Choose = str) -> Iterator[Part]:
     bible = figure.bible
+    for lora in loras_of(bible.lora):
+        yield from _parts(lora.trigger, f"{figure.key}.lora", choose)
     yield from _parts(bible.trigger, f"{figure.key}.trigger", choose)
     yield from _parts(bible.appearance, f"{figure.key}.appearance", choose)
     yield from _parts(figure.outfit, f"{figure.key}.outfit", choose)
     yield from _parts(figure.expression, f"{figure.key}.expression", choose)
+
+
+def _own(job: Job, choose: Choose = str) -> list[Part]:
+    """What a job says itself: the words that its LoRAs listen to, and its prompt."""
+    triggers = [part for lora in loras_of(job.lora) for part in _parts(lora.trigger, "job", choose)]
+    prompt = _parts(job.prompt, "job", choose)
+    return [*_once(triggers, prompt), *prompt]
 
 
 def _parts(tags: Tags | None, origin: str, choose: Choose = str) -> list[Part]:

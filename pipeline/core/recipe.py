@@ -11,9 +11,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.core.manifest import GRAIN, LARGEST, SMALLEST, Job
+from pipeline.core.adapters import inside
+from pipeline.core.manifest import (
+    GRAIN,
+    LARGEST,
+    LONGEST_FILE,
+    MOST_LORA_WEIGHT,
+    MOST_LORAS,
+    SMALLEST,
+    Job,
+    Lora,
+)
 from pipeline.core.parameters import SAMPLERS, SCHEDULES, Parameters
 from pipeline.core.record import MOST_GUIDANCE, MOST_STEPS, Record
+from pipeline.core.resolved import Adapter
 from pipeline.core.samplers import SCHEDULES as ABLE
 from pipeline.core.samplers import Sampler, Schedule
 
@@ -89,6 +100,7 @@ def of_record(record: Record) -> Recipe:
         guidance=_guidance(asked.guidance, notes),
         sampler=asked.sampler,
         schedule=_able(asked.sampler, asked.schedule, notes),
+        lora=tuple(_loras(asked.adapters, notes)),
     )
     return Recipe(job=_whole(job), notes=tuple(notes))
 
@@ -135,6 +147,16 @@ def _whole(job: Job) -> Job:
     return job
 
 
+def _loras(adapters: Iterable[Adapter], notes: list[str]) -> Iterator[Lora]:
+    """Its LoRAs, by the places that their files had in the inbox."""
+    for number, adapter in enumerate(adapters):
+        fits = abs(adapter.weight) <= MOST_LORA_WEIGHT and number < MOST_LORAS
+        if fits and inside(adapter.file) == adapter.file and len(adapter.file) <= LONGEST_FILE:
+            yield Lora(file=adapter.file, weight=adapter.weight)
+        else:
+            notes.append(f"the LoRA {_short(adapter.file)}, weight {adapter.weight:g}")
+
+
 def _asked_by(record: Record) -> str:
     if not record.manifest:
         return ""
@@ -159,7 +181,7 @@ def _plain(prompt: str, notes: list[str]) -> str:
     """Another tool's prompt without what only that tool understands, as far as that is no word."""
     extra = [f"{kind.lower()} {name}" for kind, name in _EXTRA.findall(prompt)]
     if extra:
-        notes.append(f"{_listed(extra)}: no adapters are drawn with")
+        notes.append(f"{_listed(extra)}: a LoRA's file is named in lora, with its weight")
     said = [*_BREAK.findall(prompt), *_SCHEDULED.findall(_EXTRA.sub("", prompt))]
     if said:
         notes.append(f"what {_listed(said)} does in other tools: here it is a word like others")

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from pipeline.core.manifest import GRAIN, LARGEST, SMALLEST
+from pipeline.core.manifest import GRAIN, LARGEST, MOST_LORA_WEIGHT, SMALLEST
 from pipeline.core.resolved import Made, Resolved
 
 KEY = "anime"
 """The name of the record's text in a PNG."""
 
+MOST_ADAPTERS = 72
+"""Eight of each of eight characters, and of the job."""
 MOST_STEPS, MOST_GUIDANCE, MOST_THREADS, MOST_REGIONS, LONGEST_PROMPT = 150, 30.0, 1024, 8, 100_000
 """What no picture of ours exceeds: a record of somebody else's is not to keep a machine busy."""
 
@@ -74,6 +76,11 @@ def excesses(record: Record) -> Iterator[str]:
         yield f"threads: {record.made.threads}"
     if len(asked.regions) > MOST_REGIONS:
         yield f"regions: {len(asked.regions)}"
+    if len(asked.adapters) > MOST_ADAPTERS:
+        yield f"adapters: {len(asked.adapters)}"
+    for adapter in asked.adapters:
+        if not abs(adapter.weight) <= MOST_LORA_WEIGHT:
+            yield f"weight of a LoRA: {adapter.weight:g}"
     prompts = (asked.prompt, asked.negative, *(region.prompt for region in asked.regions))
     if (longest := max(map(len, prompts))) > LONGEST_PROMPT:
         yield f"prompt: {longest} characters"

@@ -11,7 +11,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.core.digest import digest
 from pipeline.core.inputs import Inputs, inputs_of, short
 from pipeline.core.lookup import (
     find_figures,
@@ -20,6 +19,7 @@ from pipeline.core.lookup import (
     find_styles,
     wildcard_names,
 )
+from pipeline.core.loras import find_adapters
 from pipeline.core.manifest import (
     GUIDANCE,
     MOST_PICTURES,
@@ -33,7 +33,7 @@ from pipeline.core.missing import Missing, Waiting
 from pipeline.core.near import near
 from pipeline.core.prompt import Figure, Part, joined, negative_parts, prompt_parts
 from pipeline.core.regions import regions_of
-from pipeline.core.resolved import Cell, Model, Resolved
+from pipeline.core.resolved import Adapter, Cell, Model, Resolved
 from pipeline.core.samplers import SCHEDULES, Sampler
 from pipeline.core.state import JobState, State
 from pipeline.core.styles import Style
@@ -74,6 +74,7 @@ class _Scene(Struct, frozen=True, kw_only=True):
     prompt: tuple[Part, ...]
     negative: tuple[Part, ...]
     wildcards: tuple[str, ...]
+    adapters: tuple[Adapter, ...]
 
 
 def resolve(state: State, job: JobState) -> Compiled | Waiting:
@@ -109,7 +110,7 @@ def _inputs(state: State, job: JobState, scenes: Sequence[_Scene], model: Model)
     found: dict[str, list[Any]] = {}
     for scene in scenes:
         for name, value in inputs_of(
-            scene.project, scene.figures, scene.styles, scene.variant.job
+            scene.project, scene.figures, scene.styles, scene.variant.job, scene.adapters
         ):  # fmt: skip
             values = found.setdefault(name, [])
             if value not in values:
@@ -147,6 +148,7 @@ def _scenes(state: State, job: JobState, missing: list[Missing]) -> Iterator[_Sc
             variant=variant, project=project, figures=tuple(figures), styles=tuple(styles),
             sampler=sampler, schedule=schedule, prompt=prompt, negative=negative,
             wildcards=_wildcards(state, job, (*prompt, *negative), missing),
+            adapters=find_adapters(state, job.file, spec, figures, missing),
         )  # fmt: skip
 
 
@@ -195,8 +197,9 @@ def _cell(scene: _Scene, words: Origins, model: Model) -> Cell:
         schedule=scene.schedule,
         model=model.sha256,
         regions=regions_of(words.prompt) if spec.cast else (),
+        adapters=scene.adapters,
     )
-    return Cell(resolved=resolved, digest=digest(resolved), seed=words.seed, label=words.label)
+    return Cell(resolved=resolved, digest=resolved.digest, seed=words.seed, label=words.label)
 
 
 def _first(project: Project | None, spec: Job, field: str, otherwise: Any) -> Any:

@@ -4,7 +4,9 @@ Owns the values only; `pipeline.core.resolve` compiles them.
 """
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from pipeline.core.digest import digest
 from pipeline.core.samplers import Sampler, Schedule
 
 
@@ -48,6 +50,15 @@ class Region(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
             raise ValueError(f"Region.weight: {self.weight}; give more than 0 and at most 1")
 
 
+class Adapter(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A LoRA that a picture is drawn with: the file's place in the inbox, its sha256, and how much
+    it counts. Where it stands decides nothing of the picture."""
+
+    file: str = ""
+    sha256: str
+    weight: float = 1.0
+
+
 class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Everything the model call takes but the seed; its digest decides what is the same picture.
 
@@ -66,6 +77,14 @@ class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     model: str
     """sha256 of the model."""
     regions: tuple[Region, ...] = ()
+    adapters: tuple[Adapter, ...] = ()
+    """In the order in which they are added up."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 of what decides the picture: all of this but where the adapters' files stand."""
+        nowhere = tuple(replace(adapter, file="") for adapter in self.adapters)
+        return digest(replace(self, adapters=nowhere))
 
 
 class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -48,6 +48,8 @@ def ripple(state: State, event: e.Event) -> Ripple:
             | e.WildcardWithdrawn(file=file)
         ):
             return Ripple(jobs=_in_scope(state, scope_of(file)))
+        case e.AdapterDeclared() | e.AdapterWithdrawn():
+            return Ripple(jobs=_with_loras(state))
         case e.JobWithdrawn(file=file):
             return Ripple(files=frozenset({file, *state.rejected}))
         case _:
@@ -70,6 +72,17 @@ def _in_scope(state: State, scope: str) -> frozenset[str]:
         job.key
         for job in state.jobs.values()
         if job.file.startswith(inside) or job.project in projects
+    )
+
+
+def _with_loras(state: State) -> frozenset[str]:
+    """The jobs that name a LoRA, or somebody who has one."""
+    worn = {key.rpartition("/")[2] for key, bible in state.characters.items() if bible.spec.lora}
+    return frozenset(
+        job.key
+        for job in state.jobs.values()
+        if job.spec.lora
+        or any(slug(name.rpartition("/")[2]) in worn for name in job.spec.everybody)
     )
 
 

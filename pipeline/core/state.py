@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pipeline.core.adapters import AdapterFile
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.problem import Problem
 from pipeline.core.resolved import Cell, Made, Meant, Model
@@ -169,10 +170,10 @@ class JobState(Struct, frozen=True, kw_only=True, gc=False):
 
 class State(Struct, kw_only=True):
     """Everything the journal says. `files` has the keys each manifest file declares, as
-    `(kind, key)`; `owed` the jobs with pictures owed; `styles` and `wildcards` what such files
-    hold; `drawn` is by `digest:seed`; `answered` the commands answered last; `failing` the jobs
-    that failed since a picture was drawn, oldest first, and `pause_after` how many of them are too
-    many."""
+    `(kind, key)`; `owed` the jobs with pictures owed; `styles`, `wildcards` and `adapters` what
+    such files hold; `drawn` is by `digest:seed`; `answered` the commands answered last; `failing`
+    the jobs that failed since a picture was drawn, oldest first, and `pause_after` how many of them
+    are too many."""
 
     seq: int = 0
     at: str = ""
@@ -192,6 +193,7 @@ class State(Struct, kw_only=True):
     owed: dict[str, None] = {}
     styles: dict[str, tuple[Style, ...]] = {}
     wildcards: dict[str, tuple[str, ...]] = {}
+    adapters: dict[str, AdapterFile] = {}
     drawn: dict[str, Drawn] = {}
     seeds: dict[str, int] = {}
     answered: dict[str, None] = {}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from pipeline.core.adapters import is_adapter_file
 from pipeline.core.keys import (
     LONGEST_STEM,
     MANIFEST_SUFFIXES,
@@ -42,9 +43,11 @@ def is_manifest(raw: str) -> bool:
 
 
 def is_read(raw: str) -> bool:
-    """Whether an inbox reads a path at all: a manifest, a file of styles, or a wildcard's."""
+    """Whether an inbox reads a path at all: a manifest, a file of styles, of a wildcard, or of
+    weights that may be a LoRA."""
     return is_manifest(raw) or (
-        (is_styles_file(raw) or is_wildcard_file(raw)) and not is_hidden(raw)
+        (is_styles_file(raw) or is_wildcard_file(raw) or is_adapter_file(raw))
+        and not is_hidden(raw)
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, inspect
 
+from pipeline.core.adapters import AdapterFile, is_adapter_file
 from pipeline.core.faults import faults
 from pipeline.core.keys import (
     LONGEST_STEM,
@@ -51,8 +52,8 @@ class Document(Struct, frozen=True, kw_only=True):
 class Loaded(Struct, frozen=True, kw_only=True):
     """What a file says. Both are empty for a file without a document.
 
-    `styles` and `wildcard` are what such a file says. `several` is whether it holds more than one
-    document, good or bad. `problems` are in the order of their places.
+    `styles`, `wildcard` and `adapter` are what such a file says. `several` is whether it holds
+    more than one document, good or bad. `problems` are in the order of their places.
     """
 
     file: str
@@ -62,6 +63,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...] = ()
     styles: tuple[Style, ...] | None = None
     wildcard: tuple[str, ...] | None = None
+    adapter: AdapterFile | None = None
 
     def problem(
         self, document: Document, path: Path, message: str, hint: str = ""
@@ -76,8 +78,11 @@ def load(text: bytes, file: str) -> Loaded:
     """The documents of a file, each judged singly; `file` only names it in problems.
 
     If the YAML cannot be read to its end there are no documents, only problems. A file of styles
-    or of a wildcard has those instead of documents.
+    or of a wildcard has those instead of documents. Of a file of weights the text is what
+    `pipeline.adapters` says of it, in JSON.
     """
+    if is_adapter_file(file):
+        return Loaded(file=file, adapter=msgspec.json.decode(text, type=AdapterFile))
     if is_styles_file(file) or is_wildcard_file(file):
         return _load_text(text, file)
     read = yaml.read(text)

@@ -10,8 +10,11 @@ import os
 from collections import deque
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
+from pipeline.adapters import Adapters
+from pipeline.core.adapters import AdapterFile, is_adapter_file
 from pipeline.core.observed import FileGone, FileSeen
 from pipeline.core.problem import Problem
 from pipeline.inbox import files, whole
@@ -53,8 +56,12 @@ class Inbox:
     `scanned` is whether everything that was there at the start has been told.
     """
 
-    def __init__(self, root: Path, *, polling: bool = False) -> None:
+    def __init__(
+        self, root: Path, *, polling: bool = False, adapters: Adapters | None = None
+    ) -> None:
+        """`adapters` knows what files of weights are as LoRAs of the models there are."""
         self._root = root
+        self._adapters = adapters or Adapters()
         self._hints = Hints(root, polling=polling)
         self._pending = Hinted()
         self._known: dict[str, _Known] = {}
@@ -216,7 +223,7 @@ class Inbox:
             if signature is None:
                 self._miss(raw, now)
             elif self._is_settled(raw, signature, now, complete=complete):
-                return self._learn(raw, signature, files.read(self._root / raw), now)
+                return self._learn(raw, signature, text_of(self._root, raw, self._adapters), now)
         except FileNotFoundError:
             self._miss(raw, now)
         except OSError as error:
@@ -322,6 +329,15 @@ def _is_below(raw: str, folders: set[str]) -> bool:
     return False
 
 
+def text_of(root: Path, raw: str, adapters: Adapters) -> bytes | None:
+    """What a file says, as `load` takes it, or None if it changed meanwhile; errors as
+    `files.read` has them."""
+    if not is_adapter_file(raw):
+        return files.read(root / raw)
+    described = adapters.describe(Path(os.path.realpath(root / raw)))
+    return None if described is None else msgspec.json.encode(described)
+
+
 def _seen(sha256: str, loaded: Loaded) -> FileSeen:
     return FileSeen(
         file=loaded.file,
@@ -332,9 +348,12 @@ def _seen(sha256: str, loaded: Loaded) -> FileSeen:
         several=loaded.several,
         styles=loaded.styles,
         wildcard=loaded.wildcard,
+        adapter=loaded.adapter,
     )
 
 
 def _faulty(file: str, message: str, hint: str) -> Loaded:
+    if is_adapter_file(file):
+        return Loaded(file=file, adapter=AdapterFile(fault=message))
     problem = Problem(file=file, line=1, column=1, message=message, hint=hint)
     return Loaded(file=file, problems=(problem,))

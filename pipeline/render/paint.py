@@ -5,18 +5,20 @@ same scheduler, threads and precision. Never writes to a weight; keeps nothing b
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
 from PIL import Image
 
-from pipeline.core.resolved import Made, Resolved
+from pipeline.core.resolved import Adapter, Made, Resolved
 from pipeline.render import lean as lean_
 from pipeline.render import regions, schedulers
+from pipeline.render.adapters import Wardrobe
 from pipeline.render.emerging import Emerging
 from pipeline.render.model import Pipe
 from pipeline.render.text import encode_all
@@ -35,7 +37,15 @@ class Painter:
         self._config = dict(pipe.scheduler.config)
         self._begun: Callable[[], None] | None = None
         self._emerging = Emerging(pipe)
+        self._wardrobe = Wardrobe(pipe)
         pipe.unet.register_forward_pre_hook(self._before_unet)
+
+    def wear(self, adapters: Sequence[Adapter], root: Path) -> None:
+        """From now on draw with these LoRAs and no others, whose files are below `root`.
+
+        Raises CannotWear if one of them cannot be had.
+        """
+        self._wardrobe.wear(adapters, root)
 
     def paint(
         self,
@@ -53,8 +63,10 @@ class Painter:
         `begun(encoding)` is called just before the first call of the UNet, with the seconds that
         the text encoder took, and `stepped(n, of)` after each step; what either raises ends the
         picture and comes out of here. Every `previews` steps but the last, `emerged(jpeg)` is
-        called just before it with what the picture looks like by then; 0 is never.
+        called just before it with what the picture looks like by then; 0 is never. Its LoRAs have
+        to be worn already.
         """
+        assert self._wardrobe.worn == resolved.adapters
         pipe = self._pipe
         pipe.scheduler = schedulers.build(self._config, resolved.sampler, resolved.schedule)
         if previews:

@@ -163,6 +163,7 @@ class Worker:
             self._say(Step(task=task.id, step=step, steps=steps, preview=preview))
             self._check(task)
 
+        self._painter.wear(task.resolved.adapters, root)
         lean = task.lean
         image = self._painter.paint(
             task.resolved, task.seed, begun, stepped,

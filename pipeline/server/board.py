@@ -79,6 +79,8 @@ class Board:
                 | e.StylesWithdrawn()
                 | e.WildcardDeclared()
                 | e.WildcardWithdrawn()
+                | e.AdapterDeclared()
+                | e.AdapterWithdrawn()
             ):
                 self._declared += 1
             case e.ManifestRejected(file=file) | e.ManifestMended(file=file):

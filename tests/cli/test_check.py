@@ -9,6 +9,7 @@ import pytest
 from pipeline.cli import main
 from pipeline.inbox.yaml import LARGEST_FILE
 from tests.cli.command import anime
+from tests.safetensors import kohya_pair, write
 
 SHOW = {
     "inbox/show/project.yaml": "kind: project\nname: Show\n",
@@ -119,3 +120,34 @@ def test_check_loads_no_torch_and_no_library_that_it_does_not_need(show: Path) -
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "pipeline.inbox.load" in loaded
     assert not loaded & {"torch", "watchdog", "starlette", "rich", "numpy", "PIL", "asyncio"}
+
+
+def test_a_lora_for_another_architecture_is_refused_by_name(
+    show: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The bundled model is what it is compared with, without loading it."""
+    name = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
+    write(show / "inbox/show/loras/sdxl.safetensors", kohya_pair(name, (2048,), 96))
+    (show / "inbox/show/akira.yaml").write_text("kind: character\nname: Akira\nlora: sdxl\n")
+    (show / "inbox/show/roof.yaml").write_text("kind: job\ncharacters: [akira]\n")
+    assert main(["check"]) == 1
+    told = capsys.readouterr().out
+    why = "it is made for SDXL, and the model is a model whose text is 192 wide"
+    assert f"akira.yaml:3:7: the LoRA show/loras/sdxl.safetensors cannot be used: {why}" in told
+    assert "roof.yaml:1:1: the LoRA show/loras/sdxl.safetensors cannot be used" in told
+    assert main(["check", "inbox/show/loras/sdxl.safetensors"]) == 1
+    assert f"this LoRA cannot be used: {why}" in capsys.readouterr().out
+
+
+def test_a_lora_that_is_missing_is_told_with_the_nearest_name(
+    show: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
+    write(show / "inbox/show/loras/rain_v2.safetensors", kohya_pair(name, (192,), 96))
+    (show / "inbox/show/roof.yaml").write_text("kind: job\nprompt: x\nlora: [rain_v1]\n")
+    assert main(["check"]) == 1
+    told = capsys.readouterr().out
+    assert "roof.yaml:3:8: there is no LoRA 'rain_v1' yet" in told
+    assert "hint: write loras/rain_v2.safetensors (the job waits)" in told
+    (show / "inbox/show/roof.yaml").write_text("kind: job\nprompt: x\nlora: rain_v2\n")
+    assert main(["check"]) == 0

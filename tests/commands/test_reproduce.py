@@ -4,19 +4,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from msgspec.structs import replace
 from PIL import Image, PngImagePlugin
 
-from pipeline.commands.reproduce import NotOurs, Reproduced, reproduce
+from pipeline.commands.reproduce import NotDrawn, NotOurs, Reproduced, reproduce
 from pipeline.commands.scaffold import CannotWrite
 from pipeline.core import record
 from pipeline.core.digest import digest
-from pipeline.core.resolved import Region, Resolved, Task
+from pipeline.core.resolved import Adapter, Region, Resolved, Task
 from pipeline.inscription import record_of
 from pipeline.model import ModelError, describe
+from pipeline.pictures import sha256_of
 from pipeline.render import png
 from tests.cli.command import anime
 from tests.fakes import FAKE_MADE, square
+from tests.render import loras
 from tests.render.conftest import task
 from tests.test_inscription import written
 
@@ -75,6 +78,30 @@ def test_a_picture_is_drawn_again_to_the_pixel(
     mine = record_of(kept)
     assert mine is not None
     assert (mine.commit, mine.made.threads) == ("ab" * 20, 1)
+
+
+def test_its_loras_are_found_in_the_inbox_wherever_they_stand_now(
+    tmp_path: Path, model: Path
+) -> None:
+    inbox = tmp_path / "inbox"
+    tensors = {
+        f"unet.down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q.lora_{letter}.weight":
+            torch.full(shape, 0.5) for letter, shape in (("A", (2, 32)), ("B", (32, 2)))
+    }  # fmt: skip
+    lora = loras.written(inbox / "elsewhere/moved.safetensors", tensors)
+    adapters = (Adapter(file="loras/akira.safetensors", sha256=sha256_of(lora), weight=0.8),)
+    wanted = _task(describe(model).sha256, adapters=adapters)
+    file = _painted(tmp_path / "a.png", wanted)
+    with pytest.raises(NotDrawn, match=r"the LoRA loras/akira\.safetensors .* is not in the inbox"):
+        reproduce(file, model, None, tmp_path / "other")
+    first = reproduce(file, model, tmp_path / "kept.png", inbox)
+    assert not first.same
+    again = reproduce(tmp_path / "kept.png", model, tmp_path / "again.png", inbox)
+    assert again.same
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "kept.png").read_bytes()
+    mine = record_of(tmp_path / "kept.png")
+    assert mine is not None
+    assert mine.resolved.adapters == adapters
 
 
 def test_a_retouched_picture_of_another_model_is_told(

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pipeline.core.faults import faults
+from pipeline.core.manifest import Lora
 from pipeline.core.parameters import Parameters, parse
 from pipeline.core.recipe import NoRecipe, of_parameters, of_record
 from pipeline.core.record import Record, decode, encode, excesses
-from pipeline.core.resolved import Made, Region, Resolved
+from pipeline.core.resolved import Adapter, Made, Region, Resolved
 
 RESOLVED = Resolved(
     prompt="1girl, red hair", negative="bad", width=512, height=768, steps=20, guidance=6.5,
@@ -172,3 +173,14 @@ def test_a_record_is_read_as_it_was_written_and_an_older_one_too() -> None:
 def test_a_record_that_asks_for_too_much_is_told(change: dict[str, object], said: str) -> None:
     assert list(excesses(RECORD)) == []
     assert list(excesses(replace(RECORD, resolved=replace(RESOLVED, **change)))) == [said]
+
+
+def test_its_loras_are_named_by_where_they_stood() -> None:
+    adapters = (
+        Adapter(file="show/loras/akira.safetensors", sha256="a" * 64, weight=0.8),
+        Adapter(file="../x.safetensors", sha256="b" * 64),
+    )
+    mine = replace(RECORD, resolved=replace(RECORD.resolved, adapters=adapters))
+    made = of_record(mine)
+    assert made.job.lora == (Lora(file="show/loras/akira.safetensors", weight=0.8),)
+    assert "the LoRA ../x.safetensors, weight 1" in made.notes

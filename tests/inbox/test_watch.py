@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, WatchDescriptor
 
+from pipeline.adapters import Adapters
 from pipeline.core.manifest import Job
 from pipeline.core.observed import FileGone, FileSeen
 from pipeline.inbox.watch import ABSENCE, RESCAN, SETTLE, Inbox
+from tests.safetensors import ATTENTION, body, encoded, pair, write
 
 JOB = "kind: job\nprompt: city at dusk\n"
 OTHER = "kind: job\nprompt: city at dawn\n"
@@ -410,3 +412,25 @@ def test_a_wait_ends_by_wake_by_a_hint_or_when_something_is_due(inbox: Inbox, ro
         quiet(inbox, T)
         assert not inbox.wait(60)
         assert names(inbox.step(T + SETTLE)) == ["a.yaml"]
+
+
+def test_a_file_of_weights_is_described_and_again_when_it_changes(root: Path) -> None:
+    good = pair(f"unet.{ATTENTION}.attn2.to_k", 768, 32)
+    write(root / "show/loras/akira.safetensors", good)
+    write(root / ".hidden/x.safetensors", good)
+    inbox = Inbox(root, adapters=Adapters({"ab": body()}))
+    (first,) = inbox.step(T)
+    assert isinstance(first, FileSeen)
+    assert first.file == "show/loras/akira.safetensors"
+    assert first.adapter is not None
+    assert first.adapter.sha256 == hashlib.sha256(encoded(good)).hexdigest()
+    assert (first.problems, first.adapter.why_not("ab")) == ((), "")
+    (root / first.file).write_bytes(encoded(good)[:-1])
+    assert inbox.step(T + RESCAN) == []
+    (second,) = inbox.step(T + RESCAN + SETTLE)
+    assert isinstance(second, FileSeen)
+    assert second.adapter is not None
+    assert "cut short" in second.adapter.fault
+    (root / first.file).unlink()
+    assert inbox.step(T + 2 * RESCAN) == []
+    assert names(inbox.step(T + 2 * RESCAN + ABSENCE)) == ["-show/loras/akira.safetensors"]
