@@ -38,7 +38,8 @@ def samples(vae: Any, count: int, seed: int) -> tuple[NDArray[np.float64], NDArr
 def fit(latents: NDArray[np.float64], colours: NDArray[np.float64]) -> NDArray[np.float64]:
     """A row for each channel of a latent, and one to add: what makes colours of latents."""
     whole = np.concatenate([latents, np.ones((len(latents), 1))], axis=1)
-    return np.linalg.lstsq(whole, colours, rcond=None)[0]
+    found: NDArray[np.float64] = np.linalg.lstsq(whole, colours, rcond=None)[0]
+    return found
 
 
 def say(line: str) -> None:

@@ -11,7 +11,7 @@ from pipeline.core.digest import public_id
 from pipeline.core.manifest import Job, Project
 from pipeline.journal import replay
 from pipeline.server import hub
-from tests.server.asking import Stream, ask
+from tests.server.asking import Frame, Stream, ask
 from tests.server.conftest import Served
 from tests.server.productions import Production
 
@@ -192,7 +192,7 @@ def test_one_who_asks_for_a_project_hears_of_nothing_else(served: Served, asked:
         (snapshot,) = stream.take(1)
         made.finish(made.task(other))
         made.finish(made.task(one))
-        found = []
+        found: list[Frame] = []
         while not found or found[-1].id != made.journal.seq:
             found += stream.take(1)
     assert [job["key"] for job in snapshot.json["jobs"]] == ["neon/a"]
