@@ -78,9 +78,10 @@ def small(shot: bytes) -> bytes:
     """The same picture in at most `MOST` bytes, in fewer colours if it must be."""
     with Image.open(io.BytesIO(shot)) as picture:
         whole = picture.convert("RGB")
-    for colours in (None, 256, 128, 64):
+    # An octree keeps rare colours, such as the green that says that all is well.
+    palette = whole.quantize(256, method=Image.Quantize.FASTOCTREE)
+    for shown in (whole, whole.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)):
         stream = io.BytesIO()
-        shown = whole if colours is None else whole.quantize(colours, dither=Image.Dither.NONE)
         shown.save(stream, "PNG", optimize=True)
         if stream.tell() <= MOST:
             return stream.getvalue()
