@@ -34,6 +34,7 @@ SAMPLERS: dict[Sampler, str] = {
     "dpm_2": "DPM2",
     "dpm_2_ancestral": "DPM2 a",
     "ddim": "DDIM",
+    "lcm": "LCM",
 }
 SCHEDULES: dict[Schedule, str] = {
     "normal": "Normal",

@@ -44,7 +44,9 @@ class Painter:
         picture and comes out of here.
         """
         pipe = self._pipe
-        pipe.scheduler = schedulers.build(self._config, resolved.sampler, resolved.schedule)
+        pipe.scheduler = schedulers.build(
+            self._config, resolved.sampler, resolved.schedule, resolved.steps
+        )
 
         def after_step(pipe: Any, step: int, _: Any, values: dict[str, Any]) -> dict[str, Any]:
             stepped(step + 1, pipe.num_timesteps)

@@ -95,6 +95,7 @@ _BY_HAND: list[tuple[Sampler, Schedule, str, dict[str, Any]]] = [
         "DDIMScheduler",
         {"set_alpha_to_one": False, "clip_sample": False, "timestep_spacing": "linspace"},
     ),
+    ("lcm", "normal", "LCMScheduler", {}),
 ]
 """Samplers as somebody who knows diffusers would write them, with nothing of ours."""
 
