@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from pipeline.core.manifest import GRAIN, LARGEST, SMALLEST, Job
 from pipeline.core.parameters import SAMPLERS, SCHEDULES, Parameters
-from pipeline.core.record import MOST_GUIDANCE, MOST_STEPS, Record
+from pipeline.core.record import MOST_GUIDANCE, MOST_SKIP, MOST_STEPS, Record
 from pipeline.core.samplers import SCHEDULES as ABLE
 from pipeline.core.samplers import Sampler, Schedule
 
@@ -24,7 +24,7 @@ _SHOWN = 120
 
 _EXTRA = re.compile(r"<\s*(lora|lyco|hypernet)\s*:([^<>]*)>", re.IGNORECASE)
 _WILDCARD = re.compile(r"__([A-Za-z0-9][A-Za-z0-9_-]*?)__")
-_BREAK = re.compile(r"\b(BREAK|AND)\b")
+_AND = re.compile(r"\bAND\b")
 _SCHEDULED = re.compile(r"\[[^\[\]]{0,200}:[^\[\]]{0,200}\]")
 _SIZE = re.compile(r"(\d{1,5}) ?x ?(\d{1,5})")
 _AUTOMATIC = ("automatic", "default")
@@ -48,9 +48,9 @@ _TOLD: dict[str, str] = {
     "ControlNet": "a picture that steers the drawing",
     "Variation seed": "noise mixed from two seeds",
 }
-_USED = ("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model", "Model hash",
-         "Version")  # fmt: skip
-_HARMLESS = {"Clip skip": "1", "Denoising strength": "1", "RNG": "CPU"}
+_USED = ("Steps", "Sampler", "Schedule type", "CFG scale", "Clip skip", "Seed", "Size", "Model",
+         "Model hash", "Version")  # fmt: skip
+_HARMLESS = {"Denoising strength": "1", "RNG": "CPU"}
 """Keys that say nothing at these values."""
 
 
@@ -89,6 +89,7 @@ def of_record(record: Record) -> Recipe:
         guidance=_guidance(asked.guidance, notes),
         sampler=asked.sampler,
         schedule=_able(asked.sampler, asked.schedule, notes),
+        clip_skip=asked.clip_skip if 1 < asked.clip_skip <= MOST_SKIP else None,
     )
     return Recipe(job=_whole(job), notes=tuple(notes))
 
@@ -112,6 +113,8 @@ def of_parameters(said: Parameters) -> Recipe:
         job = replace(job, steps=_steps(round(steps), notes))
     if (guidance := _number(values, "CFG scale", notes)) is not None:
         job = replace(job, guidance=_guidance(guidance, notes))
+    if (skip := _number(values, "Clip skip", notes)) is not None:
+        job = replace(job, clip_skip=_clip_skip(round(skip), notes))
     if (text := values.get("Seed")) is not None:
         job = replace(job, seed=_seed(int(text) if re.fullmatch(r"\d{1,30}", text) else -1, notes))
     if (text := values.get("Size")) is not None:
@@ -160,7 +163,7 @@ def _plain(prompt: str, notes: list[str]) -> str:
     extra = [f"{kind.lower()} {name}" for kind, name in _EXTRA.findall(prompt)]
     if extra:
         notes.append(f"{_listed(extra)}: no adapters are drawn with")
-    said = [*_BREAK.findall(prompt), *_SCHEDULED.findall(_EXTRA.sub("", prompt))]
+    said = [*_AND.findall(prompt), *_SCHEDULED.findall(_EXTRA.sub("", prompt))]
     if said:
         notes.append(f"what {_listed(said)} does in other tools: here it is a word like others")
     tags = (" ".join(tag.split()) for tag in _EXTRA.sub(",", prompt).split(","))
@@ -184,6 +187,13 @@ def _steps(steps: int, notes: list[str]) -> int:
     if fit != steps:
         notes.append(f"{steps} steps: 1 to {MOST_STEPS} can be drawn")
     return fit
+
+
+def _clip_skip(layer: int, notes: list[str]) -> int | None:
+    if not 1 <= layer <= MOST_SKIP:
+        notes.append(f"Clip skip: {layer}; 1 to {MOST_SKIP} can be drawn")
+        return None
+    return layer if layer > 1 else None
 
 
 def _guidance(guidance: float, notes: list[str]) -> float:

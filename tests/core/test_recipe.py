@@ -89,7 +89,7 @@ def test_samplers_are_known_by_other_tools_names(
         ("Hires upscale: 2, Hires steps: 9", "(Hires upscale: 2, Hires steps: 9)"),
         ("ADetailer model: face.pt", "(ADetailer model: face.pt)"),
         ('Lora hashes: "a: b"', "LoRA, which changes the model (Lora hashes: a: b)"),
-        ("Clip skip: 2", "Clip skip: 2"),
+        ("Clip skip: 20", "Clip skip: 20; 1 to 12 can be drawn"),
         ("VAE: kl-f8, VAE hash: 12", "VAE: kl-f8"),
     ],
 )
@@ -102,7 +102,7 @@ def test_what_cannot_be_carried_over_is_noted(more: str, noted: str) -> None:
     [
         ("cat <lora:a b:0.8>, dog", "cat, dog", "lora a b:0.8"),
         ("__hair__, cat", "hair, cat", "the underscores of hair"),
-        ("cat BREAK dog", "cat BREAK dog", "BREAK"),
+        ("cat AND dog", "cat AND dog", "AND"),
         ("[cat:dog:0.5]", "[cat:dog:0.5]", "[cat:dog:0.5]"),
     ],
 )
@@ -172,3 +172,9 @@ def test_a_record_is_read_as_it_was_written_and_an_older_one_too() -> None:
 def test_a_record_that_asks_for_too_much_is_told(change: dict[str, object], said: str) -> None:
     assert list(excesses(RECORD)) == []
     assert list(excesses(replace(RECORD, resolved=replace(RESOLVED, **change)))) == [said]
+
+
+def test_clip_skip_is_carried_over() -> None:
+    made = of_parameters(parse("cat BREAK dog\nSteps: 20, Seed: 5, Clip skip: 2"))
+    assert (made.job.clip_skip, made.job.prompt, made.notes) == (2, "cat BREAK dog", ())
+    assert of_parameters(parse("cat\nSteps: 20, Seed: 5, Clip skip: 1")).job.clip_skip is None
