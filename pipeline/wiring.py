@@ -53,7 +53,7 @@ def produce(
             cut = journal.cut
             note("cut", f"a torn end of the journal ({cut.size} bytes), kept as {cut.saved}")
         hashes = root / PRIVATE / "cache" / "model-hashes.json"
-        model = describe(settings.model, hashes)
+        model = describe(settings.model, hashes, settings.told)
         state = restore(root)
         snapshot.renew(root / PRIVATE, state, journal.end)
         pictures.sweep(root)
@@ -70,6 +70,7 @@ def produce(
         pool = WorkerPool(
             root, settings.model, workers=settings.workers, device=settings.device,
             threads=settings.threads, wake=inbox.wake, sha256=model.sha256, hashes=hashes,
+            told=settings.told,
         )  # fmt: skip
         runner = Runner(
             root=root, inbox=inbox, journal=journal, pool=pool, state=state,

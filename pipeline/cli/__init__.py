@@ -16,6 +16,7 @@ from pipeline.cli import ask, look, make, picture, room, run, steer, takes
 from pipeline.cli.check import check
 from pipeline.cli.explain import explain, schema
 from pipeline.cli.log import log
+from pipeline.cli.pull import pull
 from pipeline.cli.verify import verify
 from pipeline.errors import AnimeError
 
@@ -53,7 +54,7 @@ for _command in (
     look.replay, steer.hold, steer.release, steer.cancel, steer.retry, steer.priority, steer.pause,
     steer.resume, takes.takes, takes.restore, takes.render, picture.recipe, picture.reproduce,
     verify,
-    room.gc, room.backup, explain, schema,
+    room.gc, room.backup, pull, explain, schema,
 ):  # fmt: skip
     anime.add_command(_command)
 

@@ -53,8 +53,9 @@ def rehearse(settings: Settings) -> Rehearsed:
         JournalDamaged, JournalFailed, UnknownEvent: the journal cannot be read.
     """
     root = settings.inbox
-    state = rehearsed(root, describe(settings.model, root / PRIVATE / "cache/model-hashes.json"),
-                      workers=settings.workers)  # fmt: skip
+    hashes = root / PRIVATE / "cache/model-hashes.json"
+    model = describe(settings.model, hashes, settings.told)
+    state = rehearsed(root, model, workers=settings.workers)
     found = plan(state, lambda drawn: stands(root, drawn.file, drawn.sha256))
     problems = [shown(each, root, Path.cwd()) for of in state.rejected.values() for each in of]
     return Rehearsed(inbox=str(root), plan=found, problems=tuple(problems))

@@ -23,7 +23,7 @@ from pipeline.core.resolved import Made, Model, Task
 from pipeline.errors import AnimeError
 from pipeline.inscription import pixels_in, read
 from pipeline.limits import allow_open_files
-from pipeline.model import describe
+from pipeline.model import NOTHING_TOLD, Told, describe
 from pipeline.pool import WorkerPool
 from pipeline.telling import clean
 
@@ -54,8 +54,10 @@ class Reproduced(Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...]
 
 
-def reproduce(image: Path, model: Path, keep: Path | None = None) -> Reproduced:
-    """Draw the picture again with the model in a folder; `keep` is where the new one stays.
+def reproduce(
+    image: Path, model: Path, keep: Path | None = None, told: Told = NOTHING_TOLD
+) -> Reproduced:
+    """Draw the picture again with a model and what is `told` of it; `keep` is for the new one.
 
     Raises:
         NotRead, NotOurs: there is nothing to draw by.
@@ -67,9 +69,9 @@ def reproduce(image: Path, model: Path, keep: Path | None = None) -> Reproduced:
     if keep is not None and os.path.lexists(keep):
         raise CannotWrite(f"{keep} is there already", "take another name")
     now = pixels_in(image.resolve())
-    described = describe(model)
+    described = describe(model, told=told)
     with tempfile.TemporaryDirectory(prefix="anime-reproduce-") as folder:
-        painted = _paint(Path(folder), record, model, described)
+        painted = _paint(Path(folder), record, model, described, told)
         drawn = Path(folder) / painted.file
         again = pixels_in(drawn)
         if keep is not None:
@@ -114,14 +116,14 @@ def _task(record: Record) -> Task:
     )
 
 
-def _paint(folder: Path, record: Record, model: Path, described: Model) -> o.Painted:
+def _paint(folder: Path, record: Record, model: Path, described: Model, told: Told) -> o.Painted:
     """Have one worker draw it, with the record's number of threads."""
     allow_open_files()
     woken = threading.Event()
     device = "cpu" if record.made.device == "cpu" else "auto"
     pool = WorkerPool(
         folder, model, workers=1, device=device, threads=record.made.threads, wake=woken.set,
-        sha256=described.sha256,
+        sha256=described.sha256, told=told,
     )  # fmt: skip
     try:
         pool.start()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.core.observed import Broken, Report, WorkerLive, WorkerWarm
 from pipeline.core.resolved import Task
+from pipeline.model import NOTHING_TOLD, Told
 from pipeline.pool.deaths import name_of
 from pipeline.pool.links import Link, Links
 from pipeline.pool.machine import REAL, Machine
@@ -35,7 +36,8 @@ _ABSENCE = 10.0
 
 
 class WorkerPool:
-    """Workers that draw pictures under `root` with the model in the folder `model`.
+    """Workers that draw pictures under `root` with `model`, a folder or a file, and what is `told`
+    of it.
 
     `threads` counts for each worker on the CPU; 0 divides the cores among them. `device` is `cpu`,
     `cuda` or `auto`. Given the model's `sha256`, no picture is drawn with another one; `hashes` is
@@ -55,6 +57,7 @@ class WorkerPool:
         wake: Callable[[], None],
         sha256: str | None = None,
         hashes: Path | None = None,
+        told: Told = NOTHING_TOLD,
         machine: Machine = REAL,
     ) -> None:
         self._root = root.resolve()
@@ -63,6 +66,9 @@ class WorkerPool:
             *("--workers", str(workers)),
             *("--device", device),
             *("--threads", str(threads)),
+            *(("--vae", str(told.vae.resolve())) if told.vae is not None else ()),
+            *("--prediction", told.prediction),
+            *("--zero-snr", told.zero_snr),
             *(("--sha256", sha256) if sha256 is not None else ()),
             *(("--hashes", str(hashes)) if hashes is not None else ()),
         ]

@@ -50,18 +50,20 @@ class Painter:
 
         def after_step(pipe: Any, step: int, _: Any, values: dict[str, Any]) -> dict[str, Any]:
             stepped(step + 1, pipe.num_timesteps)
+            if step + 1 == pipe.num_timesteps:
+                # SDXL's VAE is held in fp32 beside a UNet in fp16; diffusers does not know of that.
+                values["latents"] = values["latents"].to(pipe.vae.dtype)
             return values
 
         with torch.inference_mode():
             start = time.monotonic()
-            positive, negative, parts = encode_all(pipe, resolved)
+            texts = encode_all(pipe, resolved)
             self._begun = partial(begun, time.monotonic() - start)
             less = lean_.applied(pipe, resolved.width, resolved.height) if lean else nullcontext()
             try:
-                with less, regions.applied(pipe.unet, resolved.regions, parts):
+                with less, regions.applied(pipe.unet, resolved.regions, texts.regions):
                     drawn = pipe(
-                        prompt_embeds=positive,
-                        negative_prompt_embeds=negative,
+                        **texts.named(),
                         width=resolved.width,
                         height=resolved.height,
                         num_inference_steps=resolved.steps,

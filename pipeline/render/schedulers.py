@@ -49,13 +49,15 @@ def build(config: Mapping[str, Any], sampler: Sampler, schedule: Schedule, steps
     `steps` matters to `lcm` alone, which takes its steps from those of its distillation, 50 as a
     rule: for a picture of more steps there have to be as many.
     """
-    given = {**config, **options(sampler, schedule)}
+    given = options(sampler, schedule)
     accepted = _accepted(sampler)
     if config.get("rescale_betas_zero_snr") and "rescale_betas_zero_snr" not in accepted:
         given["trained_betas"] = _to_zero(config)
     if "original_inference_steps" in accepted:
         given["original_inference_steps"] = max(50, steps)
-    built = kind(sampler).from_config(given)
+    # Not in one with the config: of that, `from_config` takes for a default of another class what
+    # it says was one.
+    built = kind(sampler).from_config(dict(config), **given)
     if hasattr(built, "set_begin_index"):
         _begin_at_the_begin(built)
     return built

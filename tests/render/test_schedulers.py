@@ -29,7 +29,9 @@ def _walked(scheduler: Any, steps: int) -> torch.Tensor:
     """What comes out where the model always says that half of what it sees is to go."""
     generator = torch.Generator().manual_seed(1)
     scheduler.set_timesteps(steps)
-    sample = torch.randn((1, 4, 8, 8), generator=generator) * scheduler.init_noise_sigma
+    sample: torch.Tensor = (
+        torch.randn((1, 4, 8, 8), generator=generator) * scheduler.init_noise_sigma
+    )
     for moment in scheduler.timesteps:
         seen = scheduler.scale_model_input(sample, moment)
         given = {"generator": generator} if "generator" in _arguments(scheduler) else {}
@@ -76,8 +78,10 @@ def test_a_model_of_zero_terminal_snr_begins_with_nothing_but_noise(sampler: Sam
 
 @pytest.mark.parametrize(("sampler", "schedule"), PAIRS)
 def test_a_schedule_is_heard_by_the_class(sampler: Sampler, schedule: Schedule) -> None:
-    """Options that a class does not know would be dropped without a word."""
-    built = schedulers.build(OWN, sampler, schedule)
+    """Options that a class does not know, or takes for the defaults of another, would be dropped
+    without a word."""
+    own = dict(_diffusers.EulerDiscreteScheduler(beta_schedule="scaled_linear").config)
+    built = schedulers.build(own, sampler, schedule)
     assert type(built).__name__ == CLASSES[sampler][0]
     for key, value in SPACINGS[schedule].items():
         if sampler not in ONE_SPACING:
