@@ -1,47 +1,80 @@
-"""A diffusion model as a folder on the disk: is it one we can load, and which one is it.
+"""A diffusion model on the disk: is it one that we can load, and which one is it.
 
-Owns the checks that need no torch, and the model's sha256. Never loads a weight.
+Owns the checks that need no torch, and the model's sha256. A model is a folder in diffusers' layout
+or one `.safetensors` checkpoint. Never loads a weight.
 """
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path, PurePath
-from typing import Any, ClassVar
+from typing import Any, Literal
 
-import msgspec
+from msgspec import Struct
 
+from pipeline.checkpoint import Family, Prediction, check_vae, read_checkpoint
 from pipeline.core.resolved import Model
-from pipeline.errors import AnimeError
-from pipeline.pictures import sha256_of
+from pipeline.hashes import Hashes
+from pipeline.weights import ModelError, read_header
 
-WEIGHTS = ("text_encoder", "unet", "vae")
-"""The folders that hold weights."""
-COMPONENTS = (*WEIGHTS, "scheduler", "tokenizer")
-"""The folders that decide what is drawn; a safety checker is neither loaded nor hashed."""
+TEXT = ("text_encoder", "text_encoder_2")
+WEIGHTS = (*TEXT, "unet", "vae")
+"""The folders that hold weights; only SDXL has the second text encoder."""
+TOKENS = ("tokenizer", "tokenizer_2")
+SUFFIX = ".safetensors"
 
 _CLASSES = {
     "text_encoder": {"CLIPTextModel"},
+    "text_encoder_2": {"CLIPTextModelWithProjection"},
     "unet": {"UNet2DConditionModel"},
     "vae": {"AutoencoderKL", "AutoencoderTiny"},
 }
 _LIBRARIES = {"diffusers", "transformers"}
-_PICKLES = (".bin", ".ckpt", ".pt", ".pth")
-_LFS = b"version https://git-lfs"
+_PIPELINES: dict[str, Family] = {
+    "StableDiffusionPipeline": "sd",
+    "StableDiffusionXLPipeline": "sdxl",
+}
+_PARTS: dict[Family, tuple[str, ...]] = {
+    "sd": ("text_encoder", "unet", "vae", "scheduler", "tokenizer"),
+    "sdxl": (*WEIGHTS, "scheduler", *TOKENS),
+}
+"""The folders that decide what is drawn; a safety checker is neither loaded nor hashed."""
+_SIDES: dict[Family, int] = {"sd": 512, "sdxl": 1024}
+"""Pixels of a side, for files that do not say."""
+_PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pickle", ".pkl")
+_CONVERT = (
+    "convert them: load the model where you trust it and save_pretrained(..., "
+    "safe_serialization=True)"
+)
 
 
-class ModelError(AnimeError):
-    """The model's folder is not there, not whole, or of a kind we do not load."""
+class Told(Struct, frozen=True, kw_only=True):
+    """What a person says of a model, where it does not say so itself or says it wrong.
 
-    exit_code: ClassVar[int] = 3
+    `vae` is a file that takes the place of the model's own.
+    """
+
+    vae: Path | None = None
+    prediction: Literal["auto", "epsilon", "v_prediction"] = "auto"
+    zero_snr: Literal["auto", "yes", "no"] = "auto"
 
 
-def describe(folder: Path, cache: Path | None = None) -> Model:
-    """The model in a diffusers folder; its sha256 covers every file that decides what is drawn.
+NOTHING_TOLD = Told()
 
-    Its name is what its `model_index.json` says (`_name_or_path`), else the folder's.
+
+class Kind(Struct, frozen=True, kw_only=True):
+    """What has to be known to draw with a model."""
+
+    family: Family
+    prediction: Prediction
+    zero_snr: bool
+
+
+def describe(model: Path, cache: Path | None = None, told: Told = NOTHING_TOLD) -> Model:
+    """The model; its sha256 covers every file that decides what is drawn, and what was `told`.
+
+    That of one file is the file's own, as other tools have it. The name is what a folder's
+    `model_index.json` says (`_name_or_path`), else that of folder or file.
 
     `cache` is a JSON file that remembers the hashes of files by path, size and time of change, so
     that gigabytes are read once; it is made and renewed as needed.
@@ -49,61 +82,80 @@ def describe(folder: Path, cache: Path | None = None) -> Model:
     Raises:
         ModelError: as `check`.
     """
-    check(folder)
-    known = _Hashes(cache)
-    lines = [f"{file.relative_to(folder).as_posix()} {known.of(file)}\n" for file in _files(folder)]
+    kind = check(model, told)
+    known = Hashes(cache)
+    single = model.is_file()
+    lines = (
+        [] if single else [f"{_below(file, model)} {known.of(file)}\n" for file in _files(model)]
+    )
+    if told.vae is not None:
+        lines = [line for line in lines if not line.startswith("vae/")]
+        lines.append(f"vae {known.of(told.vae)}\n")
+    own = check(model, Told(vae=told.vae))
+    lines += [f"{name} {getattr(kind, name)}\n" for name in ("prediction", "zero_snr")
+              if getattr(kind, name) != getattr(own, name)]  # fmt: skip
+    if single:
+        lines = [known.of(model), *lines]
     known.save()
-    unet, vae = _json(folder / "unet/config.json"), _json(folder / "vae/config.json")
-    size = unet.get("sample_size") or 64
-    height, width = (size, size) if isinstance(size, int) else size
-    factor = 2 ** (len(vae.get("block_out_channels") or vae["decoder_block_out_channels"]) - 1)
+    width, height = _size(model, kind.family)
+    whole = "".join(sorted(lines))
     return Model(
-        name=_name(folder),
-        sha256=hashlib.sha256("".join(sorted(lines)).encode()).hexdigest(),
-        width=width * factor,
-        height=height * factor,
+        name=name_of(model),
+        sha256=whole if lines == [whole] and single else hashlib.sha256(whole.encode()).hexdigest(),
+        width=width,
+        height=height,
     )
 
 
-def confirm(folder: Path, sha256: str, cache: Path | None = None) -> None:
-    """Whether this still is the model of that `sha256`; `cache` as for `describe`.
+def confirm(model: Path, sha256: str, cache: Path | None = None, told: Told = NOTHING_TOLD) -> None:
+    """Whether this still is the model of that `sha256`; the others as for `describe`.
 
     Raises:
         ModelError: as `check`, or it is another one by now.
     """
-    if describe(folder, cache).sha256 != sha256:
-        raise ModelError(f"model {folder} has changed since the run began", "start again")
+    if describe(model, cache, told).sha256 != sha256:
+        raise ModelError(f"model {model} has changed since the run began", "start again")
 
 
-def _name(folder: Path) -> str:
-    said = _json(folder / "model_index.json").get("_name_or_path")
-    return PurePath(str(said or folder.resolve())).name
-
-
-def check(folder: Path) -> None:
-    """Whether the folder can be loaded, as far as can be told without loading it.
+def check(model: Path, told: Told = NOTHING_TOLD) -> Kind:
+    """Which kind the model is, and whether it can be loaded, as far as is seen without loading it.
 
     Raises:
-        ModelError: it is no folder, no StableDiffusionPipeline in diffusers' layout, has its
-            weights only as pickle, or a file of it is a Git LFS pointer or cut short.
+        ModelError: it is not there, of another architecture, has its weights only as pickle, or a
+            file of it is a Git LFS pointer or cut short.
     """
-    if not folder.is_dir():
-        what = "is not a folder" if folder.exists() else "does not exist"
-        hint = "convert the checkpoint to a diffusers folder" if folder.exists() else ""
-        raise ModelError(f"model {folder} {what}", hint or "check the path of --model")
-    if not (folder / "model_index.json").is_file():
+    if told.vae is not None:
+        check_vae(told.vae)
+    if model.is_dir():
+        return _told(_check_folder(model), told)
+    if not model.exists():
         raise ModelError(
-            f"model {folder} has no model_index.json",
-            "name a folder in diffusers' layout, as StableDiffusionPipeline.save_pretrained writes",
+            f"model {model} does not exist",
+            "check the path of --model; `anime pull ORG/NAME` fetches one",
         )
-    index = _json(folder / "model_index.json")
-    if index.get("_class_name") != "StableDiffusionPipeline":
+    if model.suffix in _PICKLES:
+        raise ModelError(f"model {model} is a pickle, which can run any code", _CONVERT)
+    if model.suffix != SUFFIX:
         raise ModelError(
-            f"model {folder} is a {index.get('_class_name')}",
-            "only StableDiffusionPipeline folders can be loaded",
+            f"model {model} is neither a folder nor a {SUFFIX} file",
+            f"name a folder in diffusers' layout or a {SUFFIX} checkpoint",
         )
-    for name in COMPONENTS:
-        _check_component(folder, name, index.get(name))
+    found = read_checkpoint(model)
+    if not found.has_vae and told.vae is None:
+        raise ModelError(
+            f"model {model} holds no VAE, which makes pictures of what it draws",
+            'name one beside it: vae = "….safetensors" in anime.toml, or --vae',
+        )
+    kind = Kind(family=found.family, prediction=found.prediction, zero_snr=found.zero_snr)
+    return _told(kind, told)
+
+
+def name_of(model: Path) -> str:
+    """What the model is called: a folder may say so itself."""
+    if model.is_file():
+        return model.stem
+    said = _json(model / "model_index.json").get("_name_or_path")
+    return PurePath(str(said or model.resolve())).name
 
 
 def weight(folder: Path) -> int:
@@ -115,6 +167,45 @@ def variant(folder: Path) -> str | None:
     """`fp16` where the weights are there only in files of that name, as hubs offer them."""
     files = _weights(folder / "unet")
     return "fp16" if files and all(".fp16." in file.name for file in files) else None
+
+
+def _told(kind: Kind, told: Told) -> Kind:
+    return Kind(
+        family=kind.family,
+        prediction=kind.prediction if told.prediction == "auto" else told.prediction,
+        zero_snr=kind.zero_snr if told.zero_snr == "auto" else told.zero_snr == "yes",
+    )
+
+
+def _check_folder(folder: Path) -> Kind:
+    if not (folder / "model_index.json").is_file():
+        raise ModelError(
+            f"model {folder} has no model_index.json",
+            "name a folder in diffusers' layout, as StableDiffusionPipeline.save_pretrained writes",
+        )
+    index = _json(folder / "model_index.json")
+    family = _PIPELINES.get(str(index.get("_class_name")))
+    if family is None:
+        raise ModelError(
+            f"model {folder} is a {index.get('_class_name')}",
+            f"only {' and '.join(_PIPELINES)} folders can be loaded",
+        )
+    for name in _PARTS[family]:
+        _check_component(folder, name, index.get(name))
+    channels = _json(folder / "unet/config.json").get("in_channels", 4)
+    latent = _json(folder / "vae/config.json").get("latent_channels", 4)
+    if channels != latent:
+        raise ModelError(
+            f"model {folder} takes {channels} channels and not the {latent} of a picture",
+            "an inpainting or editing model cannot be loaded; name the one it was made from",
+        )
+    scheduler = _json(folder / "scheduler/scheduler_config.json")
+    v = scheduler.get("prediction_type") == "v_prediction"
+    return Kind(
+        family=family,
+        prediction="v_prediction" if v else "epsilon",
+        zero_snr=bool(scheduler.get("rescale_betas_zero_snr")),
+    )
 
 
 def _check_component(folder: Path, name: str, entry: Any) -> None:
@@ -141,50 +232,37 @@ def _check_weights(part: Path) -> None:
     if not files:
         if any(file.suffix in _PICKLES for file in part.iterdir()):
             raise ModelError(
-                f"{part} has its weights only as pickle, which can run any code",
-                "convert them: load the model where you trust it and "
-                "save_pretrained(..., safe_serialization=True)",
+                f"{part} has its weights only as pickle, which can run any code", _CONVERT
             )
-        raise ModelError(f"{part} has no .safetensors file", "copy the model again, whole")
+        raise ModelError(f"{part} has no {SUFFIX} file", "copy the model again, whole")
     for file in files:
-        _check_safetensors(file)
+        read_header(file)
 
 
-def _check_safetensors(file: Path) -> None:
-    """The header must be whole and the file as long as it says.
-
-    Format: https://huggingface.co/docs/safetensors/index#format
-    """
-    size = file.stat().st_size
-    with open(file, "rb") as stream:
-        head = stream.read(8)
-        if (head + stream.read(len(_LFS))).startswith(_LFS):
-            raise ModelError(
-                f"{file} is a Git LFS pointer, not the weights", "run `git lfs pull` in its folder"
-            )
-        stream.seek(8)
-        length = int.from_bytes(head, "little")
-        broken = ModelError(f"{file} is cut short or damaged", "copy or download it again")
-        if len(head) < 8 or length > size - 8:
-            raise broken
-        try:
-            header = msgspec.json.decode(stream.read(length), type=dict[str, dict[str, Any]])
-            ends = [entry["data_offsets"][1] for key, entry in header.items() if key[:2] != "__"]
-        except (msgspec.MsgspecError, LookupError, TypeError) as error:
-            raise broken from error
-    if size != 8 + length + max(ends, default=0):
-        raise broken
+def _size(model: Path, family: Family) -> tuple[int, int]:
+    """The model's own width and height in pixels."""
+    if model.is_file():
+        return _SIDES[family], _SIDES[family]
+    unet, vae = _json(model / "unet/config.json"), _json(model / "vae/config.json")
+    size = unet.get("sample_size") or 64
+    height, width = (size, size) if isinstance(size, int) else size
+    factor = 2 ** (len(vae.get("block_out_channels") or vae["decoder_block_out_channels"]) - 1)
+    return width * factor, height * factor
 
 
 def _weights(part: Path) -> list[Path]:
-    return sorted(part.glob("*.safetensors"))
+    return sorted(part.glob(f"*{SUFFIX}"))
+
+
+def _below(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).as_posix()
 
 
 def _files(folder: Path) -> Iterator[Path]:
     yield folder / "model_index.json"
-    for name in COMPONENTS:
+    for name in _PARTS[_PIPELINES[_json(folder / "model_index.json")["_class_name"]]]:
         for file in sorted((folder / name).rglob("*")):
-            if file.suffix in (".json", ".txt", ".safetensors") and file.is_file():
+            if file.suffix in (".json", ".txt", SUFFIX) and file.is_file():
                 yield file
 
 
@@ -194,40 +272,3 @@ def _json(file: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ModelError(f"{file} cannot be read: {error}", "copy the model again, whole") from None
     return value if isinstance(value, dict) else {}
-
-
-class _Hashes:
-    """sha256 of files, remembered in a JSON file by path, size and time of change."""
-
-    def __init__(self, cache: Path | None) -> None:
-        self._cache = cache
-        self._known: dict[str, list[Any]] = {}
-        self._fresh = False
-        if cache is not None and cache.is_file():
-            try:
-                self._known = msgspec.json.decode(cache.read_bytes(), type=dict[str, list[Any]])
-            except (OSError, msgspec.MsgspecError):
-                self._fresh = True
-
-    def of(self, file: Path) -> str:
-        now = file.stat()
-        # Resolved, since model hubs keep their files elsewhere and link to them.
-        key, mark = str(file.resolve()), [now.st_size, now.st_mtime_ns]
-        known = self._known.get(key)
-        if known is not None and known[:2] == mark and len(known) == 3:
-            return str(known[2])
-        self._known[key] = [*mark, sha256_of(Path(key))]
-        self._fresh = True
-        return str(self._known[key][2])
-
-    def save(self) -> None:
-        if self._cache is None or not self._fresh:
-            return
-        part = self._cache.with_name(f".anime-{os.getpid()}-0.part")
-        # A cache that cannot be written, as on a full disk, only costs time.
-        with suppress(OSError):
-            self._cache.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(msgspec.json.encode(self._known))
-            os.replace(part, self._cache)
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

@@ -61,7 +61,7 @@ def produce(
             cut = journal.cut
             note("cut", f"a torn end of the journal ({cut.size} bytes), kept as {cut.saved}")
         hashes = root / PRIVATE / "cache" / "model-hashes.json"
-        model = describe(settings.model, hashes)
+        model = describe(settings.model, hashes, settings.told)
         state = restore(root)
         snapshot.renew(root / PRIVATE, state, journal.end)
         pictures.sweep(root)
@@ -80,6 +80,7 @@ def produce(
             root, settings.model, workers=settings.workers, device=settings.device,
             threads=settings.threads, wake=inbox.wake, sha256=model.sha256, hashes=hashes,
             previews=settings.previews if page else 0,
+            told=settings.told,
         )  # fmt: skip
         manager = notifier(os.environ, state)
         if manager is not None:

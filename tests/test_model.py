@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pipeline.model import ModelError, check, confirm, describe, variant
+from pipeline.model import check, confirm, describe, variant
+from pipeline.weights import ModelError
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
@@ -31,6 +32,7 @@ def model(tmp_path: Path) -> Path:
     _write(folder / "unet/config.json", {"sample_size": [32, 48]})
     _write(folder / "vae/config.json", {"decoder_block_out_channels": [8, 8, 8, 8]})
     _write(folder / "text_encoder/config.json", {})
+    _write(folder / "scheduler/scheduler_config.json", {})
     header = msgspec.json.encode({"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}})
     for name in (WEIGHTS, "vae/w.safetensors", "text_encoder/w.safetensors"):
         (folder / name).write_bytes(len(header).to_bytes(8, "little") + header + b"1234")
@@ -158,13 +160,6 @@ def test_what_is_wrong_is_said_with_a_way_out(
     assert hint in (caught.value.hint or "")
     assert str(model) in caught.value.message
     assert caught.value.exit_code == 3
-
-
-def test_a_file_is_no_model(tmp_path: Path) -> None:
-    checkpoint = tmp_path / "model.safetensors"
-    checkpoint.touch()
-    with pytest.raises(ModelError, match="is not a folder"):
-        check(checkpoint)
 
 
 def test_weights_of_half_precision_only_are_a_variant(model: Path) -> None:

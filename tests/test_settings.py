@@ -137,7 +137,7 @@ def test_all_errors_at_once(tmp_path: Path) -> None:
         ("workers = true\n", "anime.toml:1: workers must be a whole number"),
         ("[server]\nport = 1\n", "anime.toml:1: there is no setting 'server'"),
         ("device = 'tpu'\n", "anime.toml:1: device must be auto, cpu or cuda, not 'tpu'"),
-        ("model = 3\n", "anime.toml:1: model must be the path of a folder, not 3"),
+        ("model = 3\n", "anime.toml:1: model must be the path of a folder or a file, not 3"),
     ],
 )
 def test_a_file_that_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, said: str) -> None:

@@ -17,6 +17,7 @@ from pipeline.cli.check import check
 from pipeline.cli.doctor import config, doctor
 from pipeline.cli.explain import explain, schema
 from pipeline.cli.log import log
+from pipeline.cli.pull import pull
 from pipeline.cli.service import service
 from pipeline.cli.verify import verify
 from pipeline.errors import AnimeError
@@ -55,7 +56,7 @@ for _command in (
     look.replay, steer.hold, steer.release, steer.cancel, steer.retry, steer.priority, steer.pause,
     steer.resume, takes.takes, takes.restore, takes.render, judge.approve, judge.reject,
     judge.unjudge, picture.recipe, picture.reproduce, verify,
-    room.gc, room.backup, service, doctor, config, explain, schema,
+    room.gc, room.backup, pull, service, doctor, config, explain, schema,
 ):  # fmt: skip
     anime.add_command(_command)
 

@@ -9,7 +9,7 @@ from pipeline.cli.judge import filters, verdicts
 @click.command(short_help="Say what a run would draw, reuse and wait for.")
 @options.inbox
 @options.as_json
-@click.option("--model", metavar="FOLDER", help="A diffusers folder.  [the bundled one]")
+@click.option("--model", metavar="MODEL", help="A folder, a file or ORG/NAME.  [the bundled one]")
 @click.option("--all", "every", is_flag=True, help="Jobs that are done, too.")
 def plan(inbox: str | None, as_json: bool, model: str | None, every: bool) -> int:
     """Say what a run would do now, job by job, without doing it.
@@ -33,7 +33,7 @@ def plan(inbox: str | None, as_json: bool, model: str | None, every: bool) -> in
 @click.argument("job")
 @options.inbox
 @options.as_json
-@click.option("--model", metavar="FOLDER", help="A diffusers folder.  [the bundled one]")
+@click.option("--model", metavar="MODEL", help="A folder, a file or ORG/NAME.  [the bundled one]")
 @filters
 def show(job: str, inbox: str | None, as_json: bool, model: str | None, **said: bool) -> None:
     """Show a JOB: its manifest, its prompt with where each part is from, pictures and history.

@@ -27,7 +27,10 @@ def running(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--threads", metavar="N", help="CPU threads of each worker.  [the cores, shared out]"
         ),
-        click.option("--model", metavar="FOLDER", help="A diffusers folder.  [the bundled one]"),
+        click.option(
+            "--model", metavar="MODEL", help="A folder, a file or ORG/NAME.  [the bundled one]"
+        ),
+        click.option("--vae", metavar="FILE", help="A VAE in place of the model's own."),
         click.option("--previews", metavar="N", help="Show it every N steps; 0 is never.  [3]"),
         click.option("--host", metavar="ADDRESS", help="Where the page listens.  [127.0.0.1]"),
         click.option("--port", metavar="PORT", help="The page's port; 0 takes a free one.  [8328]"),

@@ -37,7 +37,9 @@ def recipe(image: Path, output: Path | None) -> None:
 
 @click.command(short_help="Draw a picture again, and say whether its pixels are the same.")
 @_image
-@click.option("--model", metavar="FOLDER", help="A diffusers folder.  [that of a run here]")
+@click.option(
+    "--model", metavar="MODEL", help="A folder, a file or ORG/NAME.  [that of a run here]"
+)
 @click.option(
     "--keep", type=click.Path(path_type=Path), metavar="FILE", help="Keep the new picture there."
 )
@@ -50,8 +52,8 @@ def reproduce(image: Path, model: str | None, keep: Path | None) -> int:
     """
     from pipeline.commands.reproduce import reproduce as draw
 
-    settings = options.settings({"model": model})
-    found = draw(image, settings.model, keep, settings.inbox)
+    given = options.settings({"model": model})
+    found = draw(image, given.model, keep, given.inbox, told=given.told)
     for line in found.lines:
         click.echo(line)
     return 0 if found.same else 1

@@ -54,7 +54,8 @@ def rehearse(settings: Settings) -> Rehearsed:
         JournalDamaged, JournalFailed, UnknownEvent: the journal cannot be read.
     """
     root = settings.inbox
-    model = describe(settings.model, root / PRIVATE / "cache/model-hashes.json")
+    hashes = root / PRIVATE / "cache/model-hashes.json"
+    model = describe(settings.model, hashes, settings.told)
     adapters = Adapters(bodies({model.sha256: settings.model}))
     state = rehearsed(root, model, workers=settings.workers, adapters=adapters)
     found = plan(state, lambda drawn: stands(root, drawn.file, drawn.sha256))

@@ -1,16 +1,21 @@
-"""`python -m pipeline.commands.reference`: the README's tables of fields, from the types.
+"""`python -m pipeline.commands.reference`: the README's tables of fields and samplers, from code.
 
-Owns the text between the two markers of the README and touches nothing around it.
+Owns the text between two pairs of markers in the README and touches nothing around it.
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.commands.fields import KINDS, Field, fields, meaning_of
+from pipeline.core import parameters
+from pipeline.core.samplers import CLASSES, ONE_SPACING, SCHEDULES, SPACINGS, Sampler
 
 README = Path(__file__).parents[2] / "README.md"
 BEGIN = "<!-- The tables of fields: made by `make reference` from pipeline/core/manifest.py -->"
 END = "<!-- End of the tables of fields -->"
+SAMPLERS_BEGIN = "<!-- The samplers: made by `make reference` from pipeline/core/samplers.py -->"
+SAMPLERS_END = "<!-- End of the samplers -->"
 
 
 def reference() -> str:
@@ -18,13 +23,43 @@ def reference() -> str:
     return "\n" + "".join(f"{_table(kind)}\n" for kind in KINDS)
 
 
+def samplers() -> str:
+    """What each sampler and schedule is elsewhere, as Markdown, with an empty line at both ends."""
+    lines = ["", "| sampler | in A1111 | in diffusers | schedules |", "|---|---|---|---|"]
+    lines += [_sampler(sampler) for sampler in SCHEDULES]
+    lines += ["", "| schedule | in A1111 | in diffusers |", "|---|---|---|"]
+    for schedule, told in SPACINGS.items():
+        named = parameters.SCHEDULES[schedule]
+        lines.append(f"| `{schedule}` | {named} | {_options(told) or 'nothing more'} |")
+    return "\n".join([*lines, "", ""])
+
+
 def renewed(text: str) -> str:
     """A README with the tables as they are now. Raises ValueError if it lacks the markers."""
-    before, begin, rest = text.partition(f"{BEGIN}\n")
-    _, end, after = rest.partition(END)
+    text = _between(text, BEGIN, reference(), END)
+    return _between(text, SAMPLERS_BEGIN, samplers(), SAMPLERS_END)
+
+
+def _between(text: str, first: str, inside: str, last: str) -> str:
+    before, begin, rest = text.partition(f"{first}\n")
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"the README has no lines {BEGIN!r} and {END!r}")
-    return f"{before}{begin}{reference()}{end}{after}"
+        raise ValueError(f"the README has no lines {first!r} and {last!r}")
+    return f"{before}{begin}{inside}{end}{after}"
+
+
+def _sampler(sampler: Sampler) -> str:
+    name, told = CLASSES[sampler]
+    able = ", ".join(f"`{schedule}`" for schedule in SCHEDULES[sampler])
+    if sampler in ONE_SPACING:
+        able += " (`normal` and `sgm_uniform` are the same here)"
+    options = _options(told)
+    what = f"`{name}`" + (f" with {options}" if options else "")
+    return f"| `{sampler}` | {parameters.SAMPLERS[sampler]} | {what} | {able} |"
+
+
+def _options(told: Mapping[str, object]) -> str:
+    return ", ".join(f"`{key}={value!r}`" for key, value in told.items())
 
 
 def _table(kind: str) -> str:
@@ -53,4 +88,4 @@ def _told(field: Field) -> str:
 
 if __name__ == "__main__":
     README.write_text(renewed(README.read_text(encoding="utf-8")), encoding="utf-8")
-    sys.stdout.write(f"{README} has the fields as they are\n")
+    sys.stdout.write(f"{README} has the tables as they are\n")

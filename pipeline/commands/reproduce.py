@@ -27,7 +27,7 @@ from pipeline.errors import AnimeError
 from pipeline.inbox import files
 from pipeline.inscription import pixels_in, read
 from pipeline.limits import allow_open_files
-from pipeline.model import describe
+from pipeline.model import NOTHING_TOLD, Told, describe
 from pipeline.pool import WorkerPool
 from pipeline.telling import clean
 
@@ -59,10 +59,15 @@ class Reproduced(Struct, frozen=True, kw_only=True):
 
 
 def reproduce(
-    image: Path, model: Path, keep: Path | None = None, inbox: Path | None = None
+    image: Path,
+    model: Path,
+    keep: Path | None = None,
+    inbox: Path | None = None,
+    *,
+    told: Told = NOTHING_TOLD,
 ) -> Reproduced:
-    """Draw the picture again with the model in a folder; `keep` is where the new one stays. Its
-    LoRAs are looked for in `inbox`, by their content.
+    """Draw the picture again with a model and what is `told` of it; `keep` is where the new one
+    stays. Its LoRAs are looked for in `inbox`, by their content.
 
     Raises:
         NotRead, NotOurs: there is nothing to draw by.
@@ -74,10 +79,10 @@ def reproduce(
     if keep is not None and os.path.lexists(keep):
         raise CannotWrite(f"{keep} is there already", "take another name")
     now = pixels_in(image.resolve())
-    described = describe(model)
+    described = describe(model, told=told)
     with tempfile.TemporaryDirectory(prefix="anime-reproduce-") as folder:
         worn = _borrow(record, inbox, Path(folder))
-        painted = _paint(Path(folder), record, model, described, worn)
+        painted = _paint(Path(folder), record, model, described, worn, told)
         drawn = Path(folder) / painted.file
         again = pixels_in(drawn)
         if keep is not None:
@@ -159,7 +164,12 @@ def _task(record: Record, worn: tuple[Adapter, ...]) -> Task:
 
 
 def _paint(
-    folder: Path, record: Record, model: Path, described: Model, worn: tuple[Adapter, ...]
+    folder: Path,
+    record: Record,
+    model: Path,
+    described: Model,
+    worn: tuple[Adapter, ...],
+    told: Told,
 ) -> o.Painted:
     """Have one worker draw it, with the record's number of threads."""
     allow_open_files()
@@ -167,7 +177,7 @@ def _paint(
     device = "cpu" if record.made.device == "cpu" else "auto"
     pool = WorkerPool(
         folder, model, workers=1, device=device, threads=record.made.threads, wake=woken.set,
-        sha256=described.sha256,
+        sha256=described.sha256, told=told,
     )  # fmt: skip
     try:
         pool.start()

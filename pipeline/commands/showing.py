@@ -51,7 +51,8 @@ def show(settings: Settings, key: str, wanted: frozenset[Verdict | None] | None 
         ModelError, JournalDamaged, JournalFailed, UnknownEvent: as for `plan`.
     """
     root = settings.inbox
-    model = describe(settings.model, root / PRIVATE / "cache/model-hashes.json")
+    hashes = root / PRIVATE / "cache/model-hashes.json"
+    model = describe(settings.model, hashes, settings.told)
     state = rehearsed(root, model, workers=settings.workers)
     job = find(state, root, key)
     return Shown(
@@ -134,7 +135,8 @@ def _picture(picture: Explained, *, several: bool) -> Iterator[str]:
     label = f" ({clean(picture.label)})" if picture.label else ""
     yield (f"{head}{label}: seed {picture.seed}, {inputs.width}x{inputs.height}, "
            f"{inputs.steps} steps of {inputs.sampler} {inputs.schedule}, "
-           f"guidance {inputs.guidance:g}")  # fmt: skip
+           f"guidance {inputs.guidance:g}"
+           + (f", clip_skip {inputs.clip_skip}" if inputs.clip_skip > 1 else ""))  # fmt: skip
     yield from _parts("prompt", picture.prompt)
     yield from _parts("negative", picture.negative)
     if picture.length is not None:

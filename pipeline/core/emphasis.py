@@ -1,7 +1,8 @@
-"""How much the words of a prompt count: `(word)`, `(word:1.3)`, `[word]`, as A1111 writes it.
+"""How much the words of a prompt count: `(word)`, `(word:1.3)`, `[word]`, `BREAK`, as in A1111.
 
 Pure. `(…)` is 1.1 times, `[…]` one part in 1.1, `(…:x)` x times; they nest and multiply. A bracket
-after a backslash stands for itself, and so does one without its partner.
+after a backslash stands for itself, and so does one without its partner. `BREAK` parts what the
+text encoder is given at once.
 """
 
 import re
@@ -19,6 +20,7 @@ _MARK = re.compile(
     r"\\([()\[\]\\])|(\()|(\[)|:\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*\)|(\))|(\])|([^\\()\[\]:]+|.)",
     re.DOTALL,
 )
+_BREAK = re.compile(r"[\s,]*\bBREAK\b[\s,]*")
 
 
 class Stressed(Struct, frozen=True):
@@ -53,6 +55,17 @@ def stressed(prompt: str) -> tuple[Stressed, ...]:
         # An open bracket without its partner is meant as one: nothing is stressed by it.
         found = _with_strays(prompt)
     return tuple(_joined(found))
+
+
+def chunks(prompt: str) -> tuple[tuple[Stressed, ...], ...]:
+    """The stretches between one `BREAK` and the next, also inside brackets; at least one chunk, and
+    none that is empty beside others. The commas around `BREAK` belong to it."""
+    found: list[list[Stressed]] = [[]]
+    for each in stressed(prompt):
+        first, *others = _BREAK.split(each.text)
+        found[-1] += [Stressed(first, each.weight)] if first else []
+        found += [[Stressed(text, each.weight)] if text else [] for text in others]
+    return tuple(tuple(chunk) for chunk in found if chunk) or ((),)
 
 
 def plain(prompt: str) -> str:

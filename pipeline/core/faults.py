@@ -30,8 +30,8 @@ from pipeline.core.manifest import (
 )
 from pipeline.core.samplers import SCHEDULES
 
-AXES = ("expression", "guidance", "negative", "outfit", "sampler", "schedule", "size", "steps",
-        "style")  # fmt: skip
+AXES = ("clip_skip", "expression", "guidance", "negative", "outfit", "sampler", "schedule", "size",
+        "steps", "style")  # fmt: skip
 """Fields of a job that a matrix may vary; any other name stands for tags of the prompt."""
 
 _WORD_OF_AN_AXIS = "letters, digits and _"

@@ -14,7 +14,7 @@ from pipeline.core.resolved import Adapter
 from pipeline.core.styles import Style
 
 DIGITS = 12
-_SHARED = ("size", "steps", "guidance", "sampler", "schedule", "count")
+_SHARED = ("size", "steps", "guidance", "sampler", "schedule", "clip_skip", "count")
 """What a project says for jobs that do not."""
 
 Inputs = dict[str, str]

@@ -44,6 +44,10 @@ Id = Annotated[
 Seed = Annotated[int, Meta(ge=0, le=2**53 - 1, description="Exact in every JSON reader")]
 Steps = Annotated[int, Meta(ge=1, le=150)]
 Guidance = Annotated[float, Meta(ge=0, le=30)]
+ClipSkip = Annotated[
+    int,
+    Meta(ge=1, le=12, description="Layers of the text encoder from its end; 1 is the model's own"),
+]
 Count = Annotated[int, Meta(ge=1, le=100, description="How many pictures, each with its own seed")]
 Priority = Annotated[int, Meta(ge=-1000, le=1000, description="Higher is drawn earlier")]
 
@@ -139,6 +143,10 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
         says("how the steps are spread; a sampler that cannot follow it takes its own",
              "karras", "the sampler's own, mostly `karras`"),
     ] = None  # fmt: skip
+    clip_skip: Annotated[
+        ClipSkip | None,
+        says("the layer of the text encoder that is listened to, from the end", 2, "1"),
+    ] = None
     count: Annotated[Count | None, says("pictures of each job", 2, "1")] = None
     prompt: Annotated[
         Tags | None, says("tags added to every job's prompt", "rain, reflections", "nothing")
@@ -366,6 +374,11 @@ class Job(
         Schedule | None,
         says("how the steps are spread; not every sampler can follow every one", "karras",
              "the project's, else the sampler's own, mostly `karras`"),
+    ] = None  # fmt: skip
+    clip_skip: Annotated[
+        ClipSkip | None,
+        says("the layer of the text encoder that is listened to, from the end; SDXL's own is the "
+             "second, so that 1 and 2 are the same there", 2, "the project's, else 1"),
     ] = None  # fmt: skip
     priority: Annotated[Priority, says("higher is drawn earlier", 10)] = 0
     hold: Annotated[bool, says("true: known, but not drawn", True)] = False

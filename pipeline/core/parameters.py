@@ -34,6 +34,7 @@ SAMPLERS: dict[Sampler, str] = {
     "dpm_2": "DPM2",
     "dpm_2_ancestral": "DPM2 a",
     "ddim": "DDIM",
+    "lcm": "LCM",
 }
 SCHEDULES: dict[Schedule, str] = {
     "normal": "Normal",
@@ -63,6 +64,7 @@ def write(resolved: Resolved, seed: int, model: str) -> str:
         "Sampler": SAMPLERS[resolved.sampler],
         "Schedule type": SCHEDULES[resolved.schedule],
         "CFG scale": f"{resolved.guidance:g}",
+        "Clip skip": f"{resolved.clip_skip}" if resolved.clip_skip > 1 else "",
         "Seed": str(seed),
         "Size": f"{resolved.width}x{resolved.height}",
         "Model hash": resolved.model[:10],

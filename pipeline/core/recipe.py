@@ -23,7 +23,7 @@ from pipeline.core.manifest import (
     Lora,
 )
 from pipeline.core.parameters import SAMPLERS, SCHEDULES, Parameters
-from pipeline.core.record import MOST_GUIDANCE, MOST_STEPS, Record
+from pipeline.core.record import MOST_GUIDANCE, MOST_SKIP, MOST_STEPS, Record
 from pipeline.core.resolved import Adapter
 from pipeline.core.samplers import SCHEDULES as ABLE
 from pipeline.core.samplers import Sampler, Schedule
@@ -35,7 +35,7 @@ _SHOWN = 120
 
 _EXTRA = re.compile(r"<\s*(lora|lyco|hypernet)\s*:([^<>]*)>", re.IGNORECASE)
 _WILDCARD = re.compile(r"__([A-Za-z0-9][A-Za-z0-9_-]*?)__")
-_BREAK = re.compile(r"\b(BREAK|AND)\b")
+_AND = re.compile(r"\bAND\b")
 _SCHEDULED = re.compile(r"\[[^\[\]]{0,200}:[^\[\]]{0,200}\]")
 _SIZE = re.compile(r"(\d{1,5}) ?x ?(\d{1,5})")
 _AUTOMATIC = ("automatic", "default")
@@ -59,9 +59,9 @@ _TOLD: dict[str, str] = {
     "ControlNet": "a picture that steers the drawing",
     "Variation seed": "noise mixed from two seeds",
 }
-_USED = ("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model", "Model hash",
-         "Version")  # fmt: skip
-_HARMLESS = {"Clip skip": "1", "Denoising strength": "1", "RNG": "CPU"}
+_USED = ("Steps", "Sampler", "Schedule type", "CFG scale", "Clip skip", "Seed", "Size", "Model",
+         "Model hash", "Version")  # fmt: skip
+_HARMLESS = {"Denoising strength": "1", "RNG": "CPU"}
 """Keys that say nothing at these values."""
 
 
@@ -101,6 +101,7 @@ def of_record(record: Record) -> Recipe:
         sampler=asked.sampler,
         schedule=_able(asked.sampler, asked.schedule, notes),
         lora=tuple(_loras(asked.adapters, notes)),
+        clip_skip=asked.clip_skip if 1 < asked.clip_skip <= MOST_SKIP else None,
     )
     return Recipe(job=_whole(job), notes=tuple(notes))
 
@@ -124,6 +125,8 @@ def of_parameters(said: Parameters) -> Recipe:
         job = replace(job, steps=_steps(round(steps), notes))
     if (guidance := _number(values, "CFG scale", notes)) is not None:
         job = replace(job, guidance=_guidance(guidance, notes))
+    if (skip := _number(values, "Clip skip", notes)) is not None:
+        job = replace(job, clip_skip=_clip_skip(round(skip), notes))
     if (text := values.get("Seed")) is not None:
         job = replace(job, seed=_seed(int(text) if re.fullmatch(r"\d{1,30}", text) else -1, notes))
     if (text := values.get("Size")) is not None:
@@ -182,7 +185,7 @@ def _plain(prompt: str, notes: list[str]) -> str:
     extra = [f"{kind.lower()} {name}" for kind, name in _EXTRA.findall(prompt)]
     if extra:
         notes.append(f"{_listed(extra)}: a LoRA's file is named in lora, with its weight")
-    said = [*_BREAK.findall(prompt), *_SCHEDULED.findall(_EXTRA.sub("", prompt))]
+    said = [*_AND.findall(prompt), *_SCHEDULED.findall(_EXTRA.sub("", prompt))]
     if said:
         notes.append(f"what {_listed(said)} does in other tools: here it is a word like others")
     tags = (" ".join(tag.split()) for tag in _EXTRA.sub(",", prompt).split(","))
@@ -206,6 +209,13 @@ def _steps(steps: int, notes: list[str]) -> int:
     if fit != steps:
         notes.append(f"{steps} steps: 1 to {MOST_STEPS} can be drawn")
     return fit
+
+
+def _clip_skip(layer: int, notes: list[str]) -> int | None:
+    if not 1 <= layer <= MOST_SKIP:
+        notes.append(f"Clip skip: {layer}; 1 to {MOST_SKIP} can be drawn")
+        return None
+    return layer if layer > 1 else None
 
 
 def _guidance(guidance: float, notes: list[str]) -> float:

@@ -17,7 +17,8 @@ KEY = "anime"
 
 MOST_ADAPTERS = 72
 """Eight of each of eight characters, and of the job."""
-MOST_STEPS, MOST_GUIDANCE, MOST_THREADS, MOST_REGIONS, LONGEST_PROMPT = 150, 30.0, 1024, 8, 100_000
+MOST_STEPS, MOST_GUIDANCE, MOST_SKIP, MOST_THREADS, MOST_REGIONS = 150, 30.0, 12, 1024, 8
+LONGEST_PROMPT = 100_000
 """What no picture of ours exceeds: a record of somebody else's is not to keep a machine busy."""
 
 
@@ -68,6 +69,8 @@ def excesses(record: Record) -> Iterator[str]:
             yield f"{name}: {pixels}"
     if not 1 <= asked.steps <= MOST_STEPS:
         yield f"steps: {asked.steps}"
+    if not 1 <= asked.clip_skip <= MOST_SKIP:
+        yield f"clip_skip: {asked.clip_skip}"
     if not 0 <= asked.guidance <= MOST_GUIDANCE:
         yield f"guidance: {asked.guidance:g}"
     if not 0 <= record.seed < 2**63:

@@ -196,6 +196,7 @@ def _cell(scene: _Scene, words: Origins, model: Model) -> Cell:
         sampler=scene.sampler,
         schedule=scene.schedule,
         model=model.sha256,
+        clip_skip=_first(project, spec, "clip_skip", 1),
         regions=regions_of(words.prompt) if spec.cast else (),
         adapters=scene.adapters,
     )

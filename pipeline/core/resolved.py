@@ -76,6 +76,8 @@ class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     schedule: Schedule
     model: str
     """sha256 of the model."""
+    clip_skip: int = 1
+    """The layer of the text encoder that is listened to, from the end; 1 is the model's own."""
     regions: tuple[Region, ...] = ()
     adapters: tuple[Adapter, ...] = ()
     """In the order in which they are added up."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.core.observed import Broken, Report, WorkerLive, WorkerWarm
 from pipeline.core.resolved import Task
+from pipeline.model import NOTHING_TOLD, Told
 from pipeline.pool import memory
 from pipeline.pool.deaths import name_of
 from pipeline.pool.links import Link, Links
@@ -36,7 +37,8 @@ _ABSENCE = 10.0
 
 
 class WorkerPool:
-    """Workers that draw pictures under `root` with the model in the folder `model`.
+    """Workers that draw pictures under `root` with `model`, a folder or a file, and what is `told`
+    of it.
 
     `threads` counts for each worker on the CPU; 0 divides the cores among them. `device` is `cpu`,
     `cuda` or `auto`. Every `previews` steps a worker shows what emerges; 0 is never. Given the
@@ -58,6 +60,7 @@ class WorkerPool:
         previews: int = 0,
         sha256: str | None = None,
         hashes: Path | None = None,
+        told: Told = NOTHING_TOLD,
         machine: Machine = REAL,
     ) -> None:
         self._root = root.resolve()
@@ -67,6 +70,9 @@ class WorkerPool:
             *("--device", device),
             *("--threads", str(threads)),
             *("--previews", str(previews)),
+            *(("--vae", str(told.vae.resolve())) if told.vae is not None else ()),
+            *("--prediction", told.prediction),
+            *("--zero-snr", told.zero_snr),
             *(("--sha256", sha256) if sha256 is not None else ()),
             *(("--hashes", str(hashes)) if hashes is not None else ()),
         ]

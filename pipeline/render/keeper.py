@@ -221,6 +221,9 @@ def main() -> None:
     parser.add_argument("--socket", required=True)
     parser.add_argument("--parent", type=int, required=True, help="the runner's pid")
     parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--vae", type=Path, help="a file in place of the model's own VAE")
+    parser.add_argument("--prediction", default="auto", help="what the model predicts")
+    parser.add_argument("--zero-snr", default="auto", help="whether its noise ends in nothing else")
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--device", choices=["cpu", "cuda", "auto"], default="auto")
     parser.add_argument("--threads", type=int, default=0, help="0: cores divided by workers")
@@ -246,9 +249,10 @@ def main() -> None:
 
 def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
     orders, bell = listen(runner)
-    from pipeline.model import check, confirm
+    from pipeline.model import Told, check, confirm, name_of
 
-    check(given.model)
+    told = Told(vae=given.vae, prediction=given.prediction, zero_snr=given.zero_snr)
+    check(given.model, told)
     import torch
     import torch.multiprocessing
 
@@ -263,7 +267,7 @@ def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
             name=name,
             keeper=os.getpid(),
             address=given.socket,
-            model=given.model.resolve().name,
+            model=name_of(given.model),
             device=str(device),
             threads=threads,
             previews=given.previews,
@@ -276,10 +280,10 @@ def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
     keeper = Keeper(names, start, lambda message: send(runner, message))
     # Workers import while the model is read.
     keeper.step(time.monotonic())
-    loaded = model.load(given.model, device)
+    loaded = model.load(given.model, device, told)
     if given.sha256 is not None:
         # Only now: what was loaded is what was there before and still is.
-        confirm(given.model, given.sha256, given.hashes)
+        confirm(given.model, given.sha256, given.hashes, told)
     keeper.equip(loaded)
     while keeper.step(time.monotonic()):
         keeper.wait([bell], time.monotonic())

@@ -5,41 +5,40 @@ of them. Loads safetensors only, from local files only, and runs no code that co
 """
 
 import gc
-import warnings
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
-import transformers
 from torch import nn
 
-from pipeline.model import WEIGHTS, ModelError, check, variant
+from pipeline.model import NOTHING_TOLD, TEXT, TOKENS, WEIGHTS, Told, check
+from pipeline.render import reading
 from pipeline.render.slab import Slab, receive
+from pipeline.weights import ModelError
 
 Pipe = Any
-"""diffusers' StableDiffusionPipeline, which says nothing of its parts to a type checker."""
+"""diffusers' StableDiffusionPipeline or that of SDXL, which say nothing of their parts to a type
+checker."""
 
 _diffusers: Any = diffusers
-_transformers: Any = transformers
 
 
 class Loaded:
     """The keeper's model: its weights in a slab, its modules as mere shapes."""
 
     def __init__(self, pipe: Pipe, device: torch.device) -> None:
-        modules = {name: getattr(pipe, name) for name in WEIGHTS}
-        self._slab = Slab(
-            {
-                f"{part}/{name}": tensor.detach().contiguous()
-                for part, module in modules.items()
-                for name, tensor in _tensors(module).items()
-            },
-            device,
-        )
+        modules = {name: getattr(pipe, name) for name in WEIGHTS if hasattr(pipe, name)}
+        tensors = {
+            f"{part}/{name}": tensor.detach()
+            for part, module in modules.items()
+            for name, tensor in _tensors(module).items()
+        }
+        # From here on each weight is held by that table alone, and goes as the slab is filled.
         self._parts = {name: module.to("meta") for name, module in modules.items()}
-        self._parts["tokenizer"] = pipe.tokenizer
+        self._slab = Slab(tensors, device)
+        self._parts |= {name: getattr(pipe, name) for name in TOKENS if hasattr(pipe, name)}
         # Not the scheduler itself: it holds tensors, which would be shared, and it writes to them.
         self._scheduler = (type(pipe.scheduler), dict(pipe.scheduler.config))
 
@@ -54,20 +53,32 @@ class Loaded:
         self._slab.send(connection)
 
 
-def load(folder: Path, device: torch.device) -> Loaded:
-    """Read a diffusers folder: in fp32 for the CPU, in fp16 for a GPU.
+def load(model: Path, device: torch.device, told: Told = NOTHING_TOLD) -> Loaded:
+    """Read a model: in fp32 for the CPU, in half precision for a GPU.
+
+    The VAE of SDXL, in whose activations fp16 overflows, is held in fp32 beside a UNet in fp16:
+    diffusers would convert it there and back for every picture, and with that un-share it.
 
     Raises:
-        ModelError: the folder is not one we load, or does not hold what it says.
+        ModelError: the model is not one we load, or does not hold what it says.
     """
-    check(folder)
+    kind = check(model, told)
     try:
-        pipe = _read(folder, dtype_of(device))
+        pipe = reading.read(model, kind, told, dtype_of(device, reading.stored_in_bf16(model)))
+        lacking = [name for part in WEIGHTS if hasattr(pipe, part)
+                   for name, tensor in _tensors(getattr(pipe, part)).items()
+                   if tensor.is_meta]  # fmt: skip
     except Exception as error:
         raise ModelError(
-            f"model {folder} cannot be loaded: {type(error).__name__}: {error}",
-            "try it with StableDiffusionPipeline.from_pretrained; copy it again if that fails too",
+            f"model {model} cannot be loaded: {type(error).__name__}: {error}",
+            "try it with diffusers' from_pretrained or from_single_file; copy it again if that "
+            "fails too",
         ) from error
+    if lacking:
+        raise ModelError(
+            f"model {model} lacks {len(lacking)} weights, such as {lacking[0]}",
+            "take the full checkpoint; a pruned or distilled one may have another architecture",
+        )
     loaded = Loaded(pipe, device)
     del pipe
     gc.collect()
@@ -84,22 +95,32 @@ def attach(connection: Connection, device: torch.device) -> Pipe:
     parts, (scheduler, config) = connection.recv()
     tensors = receive(connection)
     for part in WEIGHTS:
-        _assign(parts[part], part, tensors)
-        parts[part].eval().requires_grad_(False)
-    pipe = _diffusers.StableDiffusionPipeline(
-        **parts,
-        scheduler=scheduler.from_config(config),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
+        if part in parts:
+            _assign(parts[part], part, tensors)
+            parts[part].eval().requires_grad_(False)
+    pipe = _pipeline(**parts, scheduler=scheduler.from_config(config))
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
 
-def dtype_of(device: torch.device) -> torch.dtype:
-    """Single precision on the CPU, half on a GPU."""
-    return torch.float32 if device.type == "cpu" else torch.float16
+def _pipeline(**parts: Any) -> Pipe:
+    if TEXT[1] in parts:
+        return _diffusers.StableDiffusionXLPipeline(**parts, add_watermarker=False)
+    return _diffusers.StableDiffusionPipeline(
+        **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
+    )
+
+
+def dtype_of(device: torch.device, stored_in_bf16: bool = False) -> torch.dtype:
+    """Single precision on the CPU, half on a GPU.
+
+    Models are published in fp16, which has more digits than bf16; one that was published in bf16
+    is drawn so where the card does, since fp16 may not hold its numbers.
+    """
+    if device.type == "cpu":
+        return torch.float32
+    native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if stored_in_bf16 and native else torch.float16
 
 
 def device_of(wanted: str) -> torch.device:
@@ -115,24 +136,6 @@ def device_of(wanted: str) -> torch.device:
             "device cuda: torch sees no GPU", "use --device cpu, or check driver and CUDA build"
         )
     return torch.device(wanted)
-
-
-def _read(folder: Path, dtype: torch.dtype) -> Pipe:
-    _diffusers.utils.logging.disable_progress_bar()
-    _transformers.utils.logging.disable_progress_bar()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return _diffusers.StableDiffusionPipeline.from_pretrained(
-            str(folder),
-            dtype=dtype,
-            variant=variant(folder),
-            use_safetensors=True,
-            local_files_only=True,
-            safety_checker=None,
-            feature_extractor=None,
-            image_encoder=None,
-            requires_safety_checker=False,
-        )
 
 
 def _tensors(module: nn.Module) -> dict[str, torch.Tensor]:

@@ -68,7 +68,9 @@ class Painter:
         """
         assert self._wardrobe.worn == resolved.adapters
         pipe = self._pipe
-        pipe.scheduler = schedulers.build(self._config, resolved.sampler, resolved.schedule)
+        pipe.scheduler = schedulers.build(
+            self._config, resolved.sampler, resolved.schedule, resolved.steps
+        )
         if previews:
             self._emerging.watch(pipe.scheduler)
 
@@ -79,18 +81,20 @@ class Painter:
                 if preview is not None:
                     emerged(preview)
             stepped(done, steps)
+            if done == steps:
+                # SDXL's VAE is held in fp32 beside a UNet in fp16; diffusers does not know of that.
+                values["latents"] = values["latents"].to(pipe.vae.dtype)
             return values
 
         with torch.inference_mode():
             start = time.monotonic()
-            positive, negative, parts = encode_all(pipe, resolved)
+            texts = encode_all(pipe, resolved)
             self._begun = partial(begun, time.monotonic() - start)
             less = lean_.applied(pipe, resolved.width, resolved.height) if lean else nullcontext()
             try:
-                with less, regions.applied(pipe.unet, resolved.regions, parts):
+                with less, regions.applied(pipe.unet, resolved.regions, texts.regions):
                     drawn = pipe(
-                        prompt_embeds=positive,
-                        negative_prompt_embeds=negative,
+                        **texts.named(),
                         width=resolved.width,
                         height=resolved.height,
                         num_inference_steps=resolved.steps,

@@ -25,6 +25,7 @@ from typing import Any
 import torch
 
 from pipeline.core.resolved import Region
+from pipeline.render.text import Encoded
 
 _NOTHING = 1e-6
 """A share below this is rounding."""
@@ -47,16 +48,16 @@ def shares(regions: Sequence[Region], height: int, width: int) -> torch.Tensor:
 
 @contextmanager
 def applied(
-    unet: torch.nn.Module, regions: Sequence[Region], states: Sequence[torch.Tensor]
+    unet: torch.nn.Module, regions: Sequence[Region], texts: Sequence[Encoded]
 ) -> Iterator[None]:
     """While this lasts, what the UNet predicts for one picture is that of its regions.
 
-    `states` are the embeddings of the regions' prompts, of the same shape as the base's.
+    `texts` are the regions' prompts, their states of the same shape as the base's.
     """
     if not regions:
         yield
         return
-    blend = _Blend(regions, states)
+    blend = _Blend(regions, texts)
     hung = [
         unet.register_forward_pre_hook(blend.spread, with_kwargs=True),
         unet.register_forward_hook(blend.gather),
@@ -71,9 +72,9 @@ def applied(
 class _Blend:
     """What is done around one call of the UNet."""
 
-    def __init__(self, regions: Sequence[Region], states: Sequence[torch.Tensor]) -> None:
+    def __init__(self, regions: Sequence[Region], texts: Sequence[Encoded]) -> None:
         self._regions = regions
-        self._states = states
+        self._texts = texts
         self._masks = torch.empty(0)
         self._asked: list[int] = []
         self._guided = 0
@@ -89,10 +90,27 @@ class _Blend:
             masks = shares(self._regions, *latents.shape[-2:])
             self._asked = [row for row, mask in enumerate(masks) if mask.any()]
             self._masks = masks[self._asked, None].to(latents)
-        prompts = [given[-1:], *self._states]
-        states = torch.cat([given[: self._guided], *(prompts[row] for row in self._asked)])
+        states = self._rows(given, [text.states for text in self._texts])
         rows = torch.cat([latents[:1]] * len(states))
-        return (rows, *others), {**named, "encoder_hidden_states": states}
+        changed: dict[str, Any] = {"encoder_hidden_states": states}
+        if named.get("added_cond_kwargs"):
+            changed["added_cond_kwargs"] = self._added(named["added_cond_kwargs"])
+        return (rows, *others), {**named, **changed}
+
+    def _rows(self, given: torch.Tensor, own: Sequence[torch.Tensor]) -> torch.Tensor:
+        """A row for the negative, if any, and for each prompt that has a place."""
+        prompts = [given[-1:], *own]
+        return torch.cat([given[: self._guided], *(prompts[row] for row in self._asked)])
+
+    def _added(self, given: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """What SDXL's UNet is told beside: each prompt's pooled text; sizes are the same."""
+        pooled = [text.pooled for text in self._texts if text.pooled is not None]
+        times = given["time_ids"]
+        return {
+            **given,
+            "text_embeds": self._rows(given["text_embeds"], pooled),
+            "time_ids": self._rows(times, [times[-1:]] * len(self._texts)),
+        }
 
     def gather(self, _: torch.nn.Module, __: Any, predicted: tuple[Any, ...]) -> tuple[Any, ...]:
         """Blend the rows into those that diffusers waits for."""

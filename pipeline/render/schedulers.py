@@ -1,37 +1,18 @@
 """From a sampler and a schedule to a diffusers scheduler.
 
-Owns the mapping, nothing else. A scheduler keeps state: every picture gets a fresh one.
-Names as in https://huggingface.co/docs/diffusers/api/schedulers/overview, which maps those of
-A1111 and k-diffusion to classes.
+Owns building it, nothing else. A scheduler keeps state: every picture gets a fresh one.
 """
 
 from collections.abc import Mapping
+from functools import wraps
 from typing import Any
 
 import diffusers
+import torch
 
-from pipeline.core.samplers import Sampler, Schedule
+from pipeline.core.samplers import CLASSES, SPACINGS, Sampler, Schedule
 
-_CLASSES: dict[Sampler, tuple[str, dict[str, Any]]] = {
-    "dpmpp_2m": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
-    "dpmpp_2m_sde": ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
-    "dpmpp_sde": ("DPMSolverSinglestepScheduler", {"algorithm_type": "dpmsolver++"}),
-    "euler": ("EulerDiscreteScheduler", {}),
-    "euler_ancestral": ("EulerAncestralDiscreteScheduler", {}),
-    "heun": ("HeunDiscreteScheduler", {}),
-    "lms": ("LMSDiscreteScheduler", {}),
-    "uni_pc": ("UniPCMultistepScheduler", {"solver_type": "bh2"}),
-    "dpm_2": ("KDPM2DiscreteScheduler", {}),
-    "dpm_2_ancestral": ("KDPM2AncestralDiscreteScheduler", {}),
-    "ddim": ("DDIMScheduler", {"set_alpha_to_one": False}),
-}
-_SPACINGS: dict[Schedule, dict[str, Any]] = {
-    "normal": {},
-    "karras": {"use_karras_sigmas": True},
-    "exponential": {"use_exponential_sigmas": True},
-    "beta": {"use_beta_sigmas": True},
-    "sgm_uniform": {"timestep_spacing": "trailing"},
-}
+_diffusers: Any = diffusers
 _EXPLICIT: dict[str, Any] = {
     "use_karras_sigmas": False,
     "use_exponential_sigmas": False,
@@ -45,22 +26,65 @@ _EXPLICIT: dict[str, Any] = {
     "clip_sample": False,
 }
 """What must not depend on the model's own scheduler or on a default of diffusers."""
+_FAINTEST = 2.0**-24
+"""What diffusers' schedulers take for a signal of nothing, so that no noise level is infinite."""
 
 
 def options(sampler: Sampler, schedule: Schedule) -> dict[str, Any]:
     """What `from_config` of the sampler's class is given on top of the model's own config."""
-    _, fixed = _CLASSES[sampler]
-    wanted = {**_EXPLICIT, **fixed, **_SPACINGS[schedule]}
-    accepted = kind(sampler)._get_init_keys(kind(sampler))
-    return {key: value for key, value in wanted.items() if key in accepted}
+    _, fixed = CLASSES[sampler]
+    wanted = {**_EXPLICIT, **fixed, **SPACINGS[schedule]}
+    return {key: value for key, value in wanted.items() if key in _accepted(sampler)}
 
 
 def kind(sampler: Sampler) -> Any:
     """The sampler's class."""
-    name, _ = _CLASSES[sampler]
+    name, _ = CLASSES[sampler]
     return getattr(diffusers, name)
 
 
-def build(config: Mapping[str, Any], sampler: Sampler, schedule: Schedule) -> Any:
-    """A fresh scheduler for one picture, from the config of the model's own scheduler."""
-    return kind(sampler).from_config(dict(config), **options(sampler, schedule))
+def build(config: Mapping[str, Any], sampler: Sampler, schedule: Schedule, steps: int = 0) -> Any:
+    """A fresh scheduler for one picture, from the config of the model's own scheduler.
+
+    `steps` matters to `lcm` alone, which takes its steps from those of its distillation, 50 as a
+    rule: for a picture of more steps there have to be as many.
+    """
+    given = options(sampler, schedule)
+    accepted = _accepted(sampler)
+    if config.get("rescale_betas_zero_snr") and "rescale_betas_zero_snr" not in accepted:
+        given["trained_betas"] = _to_zero(config)
+    if "original_inference_steps" in accepted:
+        given["original_inference_steps"] = max(50, steps)
+    # Not in one with the config: of that, `from_config` takes for a default of another class what
+    # it says was one.
+    built = kind(sampler).from_config(dict(config), **given)
+    if hasattr(built, "set_begin_index"):
+        _begin_at_the_begin(built)
+    return built
+
+
+def _begin_at_the_begin(scheduler: Any) -> None:
+    """Have the first step be the first, also where a few steps at `beta` share a moment: a class
+    of diffusers that is not told takes the second of two alike for where it stands."""
+    set_timesteps = scheduler.set_timesteps
+
+    @wraps(set_timesteps)
+    def begun(*args: Any, **named: Any) -> None:
+        set_timesteps(*args, **named)
+        scheduler.set_begin_index(0)
+
+    scheduler.set_timesteps = begun
+
+
+def _accepted(sampler: Sampler) -> set[str]:
+    accepted: set[str] = kind(sampler)._get_init_keys(kind(sampler))
+    return accepted
+
+
+def _to_zero(config: Mapping[str, Any]) -> list[float]:
+    """The noise of a model with zero terminal SNR, for classes that do not know of such models."""
+    signal = _diffusers.DDIMScheduler.from_config(dict(config)).alphas_cumprod.double()
+    signal[-1] = _FAINTEST
+    before = torch.cat([torch.ones(1, dtype=signal.dtype), signal[:-1]])
+    betas: list[float] = (1 - signal / before).tolist()
+    return betas

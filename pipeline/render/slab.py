@@ -9,7 +9,7 @@ import mmap
 import os
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 
@@ -37,7 +37,9 @@ Table = dict[str, Place]
 class Slab:
     """The keeper's end: the memory itself. It must outlive every process that has it attached."""
 
-    def __init__(self, tensors: Mapping[str, torch.Tensor], device: torch.device) -> None:
+    def __init__(self, tensors: MutableMapping[str, torch.Tensor], device: torch.device) -> None:
+        """Each of the `tensors` is taken away once it is in the slab, so that a model that nobody
+        else holds is never in memory twice."""
         self.table, self.size = _lay_out(tensors)
         self._file: int | None = None
         if device.type == "cpu":
@@ -87,9 +89,9 @@ def _lay_out(tensors: Mapping[str, torch.Tensor]) -> tuple[Table, int]:
     return table, max(end, _ALIGNMENT)
 
 
-def _fill(slab: torch.Tensor, table: Table, tensors: Mapping[str, torch.Tensor]) -> None:
-    for name, tensor in tensors.items():
-        _view(slab, table[name]).copy_(tensor)
+def _fill(slab: torch.Tensor, table: Table, tensors: MutableMapping[str, torch.Tensor]) -> None:
+    for name, place in table.items():
+        _view(slab, place).copy_(tensors.pop(name))
 
 
 def _view(slab: torch.Tensor, place: Place) -> torch.Tensor:

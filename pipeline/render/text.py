@@ -1,91 +1,179 @@
 """A prompt as what the UNet listens to: embeddings, of any length, with weights on words.
 
-Owns tokens and the calls of the text encoder. Never writes to a weight.
+Owns tokens and the calls of the text encoders. Never writes to a weight, and never cuts a prompt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 
-from pipeline.core.emphasis import is_stressed, stressed
+from pipeline.core.emphasis import chunks
 from pipeline.core.resolved import Resolved
 from pipeline.render.model import Pipe
 
+_SD, _SDXL = 1, 2
+"""The layer from the end that SD 1.5 listens to, and SDXL, unless a picture names a deeper one."""
+
+
+class Encoded(NamedTuple):
+    """A prompt: states of shape (1, tokens, width), and, for SDXL, its pooled one, (1, width)."""
+
+    states: torch.Tensor
+    pooled: torch.Tensor | None = None
+
+
+class Texts(NamedTuple):
+    """The prompts of a picture: its own, the negative if it is guided, and each region's."""
+
+    prompt: Encoded
+    negative: Encoded | None
+    regions: list[Encoded]
+
+    def named(self) -> dict[str, torch.Tensor]:
+        """Prompt and negative, as a pipeline of diffusers takes them."""
+        given = {
+            "prompt_embeds": self.prompt.states,
+            "pooled_prompt_embeds": self.prompt.pooled,
+            "negative_prompt_embeds": self.negative and self.negative.states,
+            "negative_pooled_prompt_embeds": self.negative and self.negative.pooled,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class _Piece(NamedTuple):
+    """What fits a text encoder at once, and how much each token counts."""
+
+    tokens: list[int]
+    weights: list[float]
+
 
 def encode(
-    pipe: Pipe, prompt: str, negative: str, *, guided: bool, beside: Sequence[str] = ()
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The embeddings of both prompts, each of shape (1, tokens, width); no negative unless guided.
+    pipe: Pipe,
+    prompt: str,
+    negative: str,
+    *,
+    guided: bool,
+    beside: Sequence[str] = (),
+    clip_skip: int = 1,
+) -> tuple[Encoded, Encoded | None]:
+    """Both prompts; no negative unless guided.
 
-    A prompt that fits the text encoder goes the way of bare diffusers. A longer one is cut into
-    pieces that fit, each encoded by itself and put one after the other, and the shorter of the two
-    prompts is filled up with empty pieces, since guidance needs both of one length. So do other
-    prompts that the UNet is given in the same call: those `beside` count for the length.
+    A prompt that fits the text encoder comes out as with bare diffusers. A longer one is cut into
+    pieces that fit, and so is one with `BREAK`, each encoded by itself and put one after the other;
+    the shorter of the two prompts is filled up with empty pieces, since guidance needs both of one
+    length. So do other prompts that the UNet is given in the same call: those `beside` count for
+    the length. `clip_skip` is the layer of the encoder that is listened to, from the end, for both.
+
+    Raises:
+        ValueError: the text encoder has fewer layers than `clip_skip`.
     """
     texts = [prompt, *([negative] if guided else [])]
-    longest = max(len(_tokens(pipe, text)[0]) for text in (*texts, *beside))
-    pieces = max(1, -(-longest // _room(pipe)))
-    if pieces == 1 and not any(map(is_stressed, texts)):
-        positive, opposite = pipe.encode_prompt(prompt, pipe.device, 1, guided, negative)
-        return positive, opposite if guided else None
-    encoded = [_encode_pieces(pipe, *_tokens(pipe, text), pieces) for text in texts]
+    length = max(len(_pieces(pipe.tokenizer, text)) for text in (*texts, *beside))
+    encoded = [_encode(pipe, text, length, clip_skip) for text in texts]
     return encoded[0], encoded[1] if guided else None
 
 
-def encode_all(
-    pipe: Pipe, resolved: Resolved
-) -> tuple[torch.Tensor, torch.Tensor | None, list[torch.Tensor]]:
-    """The embeddings of the prompt, of the negative if guided, and of each region's prompt."""
+def encode_all(pipe: Pipe, resolved: Resolved) -> Texts:
+    """All prompts of a picture, of one length."""
     guided, own = resolved.guidance > 1, [region.prompt for region in resolved.regions]
-    positive, negative = encode(pipe, resolved.prompt, resolved.negative, guided=guided, beside=own)
+    skip = resolved.clip_skip
+    positive, negative = encode(
+        pipe, resolved.prompt, resolved.negative, guided=guided, beside=own, clip_skip=skip
+    )
     every = [resolved.prompt, *own, *([resolved.negative] if guided else [])]
-    parts = [encode(pipe, prompt, "", guided=False, beside=every)[0] for prompt in own]
-    return positive, negative, parts
+    parts = [
+        encode(pipe, prompt, "", guided=False, beside=every, clip_skip=skip)[0] for prompt in own
+    ]
+    return Texts(positive, negative, parts)
 
 
-def _room(pipe: Pipe) -> int:
+def _room(tokenizer: Any) -> int:
     """How many tokens the text encoder takes at once, without those that mark begin and end."""
-    room: int = pipe.tokenizer.model_max_length - 2
+    room: int = tokenizer.model_max_length - 2
     return room
 
 
-def _tokens(pipe: Pipe, text: str) -> tuple[list[int], list[float]]:
-    """The text's tokens, without those that mark begin and end, and how much each counts."""
-    ids: list[int] = []
-    weights: list[float] = []
-    for each in stressed(text):
-        found = pipe.tokenizer(each.text, add_special_tokens=False, verbose=False).input_ids
-        ids += found
-        weights += [each.weight] * len(found)
-    return ids, weights
+def _pieces(tokenizer: Any, text: str) -> list[_Piece]:
+    """The text's tokens, without those that mark begin and end; at least one piece."""
+    room = _room(tokenizer)
+    pieces = []
+    for chunk in chunks(text):
+        ids: list[int] = []
+        weights: list[float] = []
+        for each in chunk:
+            found = tokenizer(each.text, add_special_tokens=False, verbose=False).input_ids
+            ids += found
+            weights += [each.weight] * len(found)
+        for start in range(0, max(1, len(ids)), room):
+            pieces.append(_Piece(ids[start : start + room], weights[start : start + room]))
+    return pieces
 
 
-def _encode_pieces(
-    pipe: Pipe, tokens: list[int], weights: list[float], pieces: int
-) -> torch.Tensor:
-    """A prompt of so many pieces; a token's weight is how far it is from what an empty prompt has
-    in its place, as ComfyUI reckons it."""
-    room = _room(pipe)
-    parts = []
-    for start in range(0, pieces * room, room):
-        states = _encode_row(pipe, tokens[start : start + room])
-        own = [1.0, *weights[start : start + room]]
-        if any(weight != 1.0 for weight in own):
-            scale = torch.ones(states.shape[1], device=states.device, dtype=states.dtype)
-            scale[: len(own)] = torch.tensor(own, device=states.device, dtype=states.dtype)
-            states = torch.lerp(_encode_row(pipe, []), states, scale[None, :, None])
-        parts.append(states)
-    return torch.cat(parts, dim=1)
+def _encoders(pipe: Pipe) -> Iterator[tuple[Any, Any]]:
+    """Tokenizer and text encoder; SDXL has two of each."""
+    yield pipe.tokenizer, pipe.text_encoder
+    if getattr(pipe, "text_encoder_2", None) is not None:
+        yield pipe.tokenizer_2, pipe.text_encoder_2
 
 
-def _encode_row(pipe: Pipe, tokens: list[int]) -> torch.Tensor:
-    marks = pipe.tokenizer
-    row = [marks.bos_token_id, *tokens, marks.eos_token_id]
-    fill = _room(pipe) + 2 - len(row)
+def _encode(pipe: Pipe, text: str, length: int, clip_skip: int) -> Encoded:
+    """A prompt of so many pieces; what the encoders say of a token is put side by side.
+
+    The pooled state is that of the first piece, as ComfyUI and A1111 have it.
+    """
+    sides, pooled = [], None
+    for tokenizer, encoder in _encoders(pipe):
+        pieces = _pieces(tokenizer, text)
+        pieces += [_Piece([], [])] * (length - len(pieces))
+        rows = [_encode_piece(pipe, tokenizer, encoder, piece, clip_skip) for piece in pieces]
+        sides.append(torch.cat([row.states for row in rows], dim=1))
+        pooled = rows[0].pooled
+    return Encoded(torch.cat(sides, dim=-1), pooled)
+
+
+def _encode_piece(
+    pipe: Pipe, tokenizer: Any, encoder: Any, piece: _Piece, clip_skip: int
+) -> Encoded:
+    """A token's weight is how far it is from what an empty prompt has in its place, as ComfyUI
+    reckons it."""
+    states, pooled = _encode_row(pipe, tokenizer, encoder, piece.tokens, clip_skip)
+    own = [1.0, *piece.weights]
+    if any(weight != 1.0 for weight in own):
+        scale = torch.ones(states.shape[1], device=states.device, dtype=states.dtype)
+        scale[: len(own)] = torch.tensor(own, device=states.device, dtype=states.dtype)
+        empty = _encode_row(pipe, tokenizer, encoder, [], clip_skip).states
+        states = torch.lerp(empty, states, scale[None, :, None])
+    return Encoded(states, pooled)
+
+
+def _encode_row(
+    pipe: Pipe, tokenizer: Any, encoder: Any, tokens: list[int], clip_skip: int
+) -> Encoded:
+    row = [tokenizer.bos_token_id, *tokens, tokenizer.eos_token_id]
+    fill = _room(tokenizer) + 2 - len(row)
     mask = [1] * len(row) + [0] * fill
-    masked = getattr(pipe.text_encoder.config, "use_attention_mask", False)
-    states: torch.Tensor = pipe.text_encoder(
-        torch.tensor([row + [marks.pad_token_id] * fill], device=pipe.device),
+    masked = getattr(encoder.config, "use_attention_mask", False)
+    two = getattr(pipe, "text_encoder_2", None) is not None
+    layer = max(clip_skip, _SDXL if two else _SD)
+    if layer > encoder.config.num_hidden_layers:
+        raise ValueError(
+            f"clip_skip {clip_skip}: the text encoder of this model has only "
+            f"{encoder.config.num_hidden_layers} layers"
+        )
+    said = encoder(
+        torch.tensor([row + [tokenizer.pad_token_id] * fill], device=pipe.device),
         attention_mask=torch.tensor([mask], device=pipe.device) if masked else None,
-    )[0]
-    return states
+        output_hidden_states=layer > 1,
+    )
+    if two:
+        return Encoded(said.hidden_states[-layer], said[0] if said[0].ndim == 2 else None)
+    if layer == 1:
+        return Encoded(said[0])
+    return Encoded(_norm_of(encoder)(said.hidden_states[-layer]))
+
+
+def _norm_of(encoder: Any) -> Any:
+    """The last norm, which the states of an earlier layer go through too; where it lies changed
+    with transformers 5.6."""
+    return getattr(encoder, "text_model", encoder).final_layer_norm

@@ -16,6 +16,8 @@ from msgspec.structs import replace
 
 from pipeline.errors import AnimeError
 from pipeline.inbox.nearest import nearest
+from pipeline.model import Told
+from pipeline.pulled import pulled
 from pipeline.settings.origins import Fault, Given, Source, from_environment, from_flags, from_toml
 
 INBOX_FILE = "anime.toml"
@@ -31,6 +33,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     inbox: Path
     model: Path = BUNDLED_MODEL
+    vae: Path | None = None
+    prediction: Literal["auto", "epsilon", "v_prediction"] = "auto"
+    zero_snr: Literal["auto", "yes", "no"] = "auto"
     workers: int = 3
     device: str = "auto"
     threads: int = 0
@@ -44,6 +49,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     pause_after: int = 3
     previews: int = 3
     origins: dict[str, str] = {}
+
+    @property
+    def told(self) -> Told:
+        """What is said of the model that it does not say itself."""
+        return Told(vae=self.vae, prediction=self.prediction, zero_snr=self.zero_snr)
 
 
 class SettingsError(AnimeError):
@@ -76,7 +86,7 @@ def gather(
     for source in sources:
         faults += source.faults
         for name, given in source.values.items():
-            found = _read(name, given, source, names)
+            found = _read(name, given, source, names, environ)
             if isinstance(found, Fault):
                 faults.append(found)
             elif name not in values:
@@ -129,15 +139,21 @@ def _guarded(source: Source) -> Source:
     return replace(source, values=values, faults=(*source.faults, *faults))
 
 
-def _read(name: str, given: Given, source: Source, names: tuple[str, ...]) -> Any:
+def _read(
+    name: str, given: Given, source: Source, names: tuple[str, ...], environ: Mapping[str, str]
+) -> Any:
     """The value of one setting, or the fault with it."""
     if name not in names:
         near = nearest(name, names)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
         return Fault(origin=given.origin, message=f"there is no setting {name!r}", hint=hint)
-    if name in ("inbox", "model"):
+    if name in _PATHS:
         path = _path(given.value, source.base)
-        return path or _wrong(name, given, "the path of a folder", "")
+        if path is None:
+            return _wrong(name, given, f"the path of {_PATHS[name]}", "")
+        if name == "model" and not path.exists():
+            return pulled(given.value, environ) or path
+        return path
     wanted, hint, read = _RULES[name]
     try:
         return read(given.value, given.text)
@@ -216,12 +232,23 @@ def _names(value: object, text: bool) -> tuple[str, ...]:
 
 
 _NAME = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]{1,253})(:[1-9][0-9]{0,4})?"
+_PATHS = {"inbox": "a folder", "model": "a folder or a file", "vae": "a file"}
 _RULES: dict[str, tuple[str, str, Callable[[object, bool], Any]]] = {
     "workers": ("a whole number from 1 to 64", "3 is usual", _whole(1, 64)),
     "device": (
         "auto, cpu or cuda",
         "auto takes the GPU if there is one",
         _word("auto|cpu|cuda"),
+    ),
+    "prediction": (
+        "auto, epsilon or v_prediction",
+        "auto is what the model says of itself",
+        _word("auto|epsilon|v_prediction"),
+    ),
+    "zero_snr": (
+        "auto, yes or no",
+        "auto is what the model says of itself",
+        _word("auto|yes|no"),
     ),
     "threads": ("a whole number from 0 to 1024", "0 shares the cores out", _whole(0, 1024)),
     "host": (

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.emphasis import is_stressed, plain, stressed
+from pipeline.core.emphasis import chunks, is_stressed, plain, stressed
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,27 @@ def test_a_text_without_brackets_is_what_it_is(text: str) -> None:
 def test_a_thousand_brackets_take_no_time() -> None:
     assert plain("(a" * 20_000 + ")" * 20_000).count("a") == 20_000
     assert [each.weight for each in stressed("((((x))))")] == pytest.approx([1.1**4])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "found"),
+    [
+        ("", [[]]),
+        ("a, b", [["a, b"]]),
+        ("a BREAK b", [["a"], ["b"]]),
+        ("a, BREAK, b", [["a"], ["b"]]),
+        ("a,BREAK\nb BREAK BREAK c", [["a"], ["b"], ["c"]]),
+        ("BREAK a BREAK", [["a"]]),
+        ("BREAK", [[]]),
+        ("BREAKFAST, break, a", [["BREAKFAST, break, a"]]),
+        ("a, (b BREAK c:1.2), d", [["a, ", "b"], ["c", ", d"]]),
+    ],
+)
+def test_break_parts_a_prompt(prompt: str, found: list[list[str]]) -> None:
+    assert [[each.text for each in chunk] for chunk in chunks(prompt)] == found
+
+
+@given(st.text("ab ()[]:,"), st.text("ab ()[]:,"))
+def test_a_prompt_without_break_is_one_chunk(first: str, second: str) -> None:
+    whole = f"{first}{second}"
+    assert chunks(whole) == (stressed(whole),)

@@ -90,7 +90,7 @@ def test_samplers_are_known_by_other_tools_names(
         ("Hires upscale: 2, Hires steps: 9", "(Hires upscale: 2, Hires steps: 9)"),
         ("ADetailer model: face.pt", "(ADetailer model: face.pt)"),
         ('Lora hashes: "a: b"', "LoRA, which changes the model (Lora hashes: a: b)"),
-        ("Clip skip: 2", "Clip skip: 2"),
+        ("Clip skip: 20", "Clip skip: 20; 1 to 12 can be drawn"),
         ("VAE: kl-f8, VAE hash: 12", "VAE: kl-f8"),
     ],
 )
@@ -103,7 +103,7 @@ def test_what_cannot_be_carried_over_is_noted(more: str, noted: str) -> None:
     [
         ("cat <lora:a b:0.8>, dog", "cat, dog", "lora a b:0.8"),
         ("__hair__, cat", "hair, cat", "the underscores of hair"),
-        ("cat BREAK dog", "cat BREAK dog", "BREAK"),
+        ("cat AND dog", "cat AND dog", "AND"),
         ("[cat:dog:0.5]", "[cat:dog:0.5]", "[cat:dog:0.5]"),
     ],
 )
@@ -184,3 +184,9 @@ def test_its_loras_are_named_by_where_they_stood() -> None:
     made = of_record(mine)
     assert made.job.lora == (Lora(file="show/loras/akira.safetensors", weight=0.8),)
     assert "the LoRA ../x.safetensors, weight 1" in made.notes
+
+
+def test_clip_skip_is_carried_over() -> None:
+    made = of_parameters(parse("cat BREAK dog\nSteps: 20, Seed: 5, Clip skip: 2"))
+    assert (made.job.clip_skip, made.job.prompt, made.notes) == (2, "cat BREAK dog", ())
+    assert of_parameters(parse("cat\nSteps: 20, Seed: 5, Clip skip: 1")).job.clip_skip is None

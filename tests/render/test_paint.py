@@ -95,6 +95,7 @@ _BY_HAND: list[tuple[Sampler, Schedule, str, dict[str, Any]]] = [
         "DDIMScheduler",
         {"set_alpha_to_one": False, "clip_sample": False, "timestep_spacing": "linspace"},
     ),
+    ("lcm", "normal", "LCMScheduler", {}),
 ]
 """Samplers as somebody who knows diffusers would write them, with nothing of ours."""
 
@@ -182,32 +183,31 @@ def test_guidance_of_one_draws_without_a_negative(pipe: Any) -> None:
 
 def test_a_long_prompt_is_encoded_to_its_end(pipe: Any) -> None:
     words = "girl red hair " * 30
-    positive, negative = encode(pipe, words, "bad", guided=True)
-    assert negative is not None
+    positive, negative = _encoded(pipe, words, "bad")
     assert positive.shape == negative.shape == (1, 2 * 77, 32)
-    other, _ = encode(pipe, f"{words} smile", "bad", guided=True)
+    other, _ = _encoded(pipe, f"{words} smile", "bad")
     assert torch.equal(positive[:, :77], other[:, :77])
     assert not torch.equal(positive[:, 77:], other[:, 77:])
-    empty, _ = encode(pipe, "", "", guided=True)
+    empty, _ = _encoded(pipe, "", "")
     assert torch.equal(negative[:, 77:], empty)
 
 
 def test_a_prompt_that_just_fits_is_encoded_as_diffusers_does(pipe: Any) -> None:
     words = " ".join(["girl"] * 75)
-    positive, _ = encode(pipe, words, "", guided=True)
+    positive, _ = _encoded(pipe, words, "")
     expected, _ = pipe.encode_prompt(words, CPU, 1, True, "")
     assert torch.equal(positive, expected)
-    longer, _ = encode(pipe, f"{words} girl", "", guided=True)
+    longer, _ = _encoded(pipe, f"{words} girl", "")
     assert longer.shape[1] == 2 * 77
 
 
 def test_a_words_weight_is_heard_and_its_brackets_are_not(pipe: Any) -> None:
     """A weight of one says the same as none; a heavier word is further from nothing."""
-    said, _ = encode(pipe, "girl, red hair", "", guided=False)
-    one, _ = encode(pipe, "girl, (red hair:1.0)", "", guided=False)
+    said, _ = _encoded(pipe, "girl, red hair", "")
+    one, _ = _encoded(pipe, "girl, (red hair:1.0)", "")
     assert torch.equal(said, one)
-    heavy, _ = encode(pipe, "girl, (red hair:1.5)", "", guided=False)
-    nothing, _ = encode(pipe, "", "", guided=False)
+    heavy, _ = _encoded(pipe, "girl, (red hair:1.5)", "")
+    nothing, _ = _encoded(pipe, "", "")
     assert torch.equal(heavy[:, :3], said[:, :3])
     expected = nothing + 1.5 * (said - nothing)
     changed = (heavy - said).abs().amax(dim=(0, 2)) > 1e-6
@@ -216,6 +216,13 @@ def test_a_words_weight_is_heard_and_its_brackets_are_not(pipe: Any) -> None:
     painter = Painter(pipe, CPU)
     weighed = replace(RESOLVED, prompt=f"({RESOLVED.prompt}:1.4)")
     assert _paint(painter, weighed).tobytes() != _paint(painter, RESOLVED).tobytes()
+
+
+def _encoded(pipe: Any, prompt: str, negative: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the UNet listens to of both prompts."""
+    positive, opposite = encode(pipe, prompt, negative, guided=True)
+    assert opposite is not None
+    return positive.states, opposite.states
 
 
 def _paint(painter: Painter, inputs: Resolved) -> Image.Image:

@@ -17,6 +17,7 @@ from pipeline.core.resolved import Region, Resolved
 from pipeline.core.samplers import SCHEDULES, Sampler
 from pipeline.render.paint import Painter
 from pipeline.render.regions import applied, shares
+from pipeline.render.text import Encoded
 from tests.render.conftest import RESOLVED
 
 CPU = torch.device("cpu")
@@ -243,7 +244,7 @@ def test_text_that_is_pooled_is_each_prompts_own() -> None:
             unet(latents, 5, encoder_hidden_states=own, return_dict=False)[0]
             for own in (first, second)
         )
-        with applied(unet, sides, (first, second)):
+        with applied(unet, sides, (Encoded(first), Encoded(second))):
             both = unet(latents, 5, encoder_hidden_states=base, return_dict=False)[0]
     assert torch.allclose(both[..., :4], left[..., :4], atol=1e-5)
     assert torch.allclose(both[..., 4:], right[..., 4:], atol=1e-5)
