@@ -182,6 +182,9 @@ class Runner:
                 self._painted.add(task.job)
             case o.Failed() | o.Stopped() | o.Lost():
                 self._work.hear(report)
+                if report.task is not None:
+                    # It may have put its picture in place, and nobody asks for that any more.
+                    self._painted.add(report.task.job)
             case o.Broken(error=error, hint=hint):
                 raise NoWorkers(error, hint or None)
             case o.WorkerWarm() | o.Began():
@@ -269,8 +272,9 @@ class Runner:
         if self._inbox.lost:
             return
         painted, self._painted = sorted(self._painted), set()
+        busy = {task.job for task in self._work.busy.values()}
         for key in painted:
-            shelf.tidy(self._root, self.state, key, self._record)
+            shelf.tidy(self._root, self.state, key, self._record, in_work=key in busy)
             self._sheets.want(self.state, key)
         self._sheets.place(self.state, self._record)
 

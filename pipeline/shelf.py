@@ -5,6 +5,7 @@ says so, and leaves its old place after. Never draws, and never decides what bel
 """
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pipeline.core.keys import on_shelf, shelf_file
 from pipeline.core.obey import put_back, restorable, restored
 from pipeline.core.pending import (
     absent,
+    displaced,
     leftovers,
     sheet_owed,
     sheet_task,
@@ -33,15 +35,28 @@ Record = Callable[[list[e.Event]], None]
 """Folds events and makes them durable."""
 
 
-def tidy(root: Path, state: State, key: str, record: Record) -> None:
+def tidy(root: Path, state: State, key: str, record: Record, *, in_work: bool) -> None:
     """Let stand beside a manifest what its current take has, and that alone; what else the program
-    drew goes to the shelf."""
+    drew goes to the shelf. `in_work` is whether a worker draws a picture of the job now."""
+    if not in_work:
+        _own_up(root, state.jobs[key], record)
     _shelve(root, state.jobs[key], record)
     _shelve_sheets(root, state.jobs[key], record)
     for image in absent(state.jobs[key]):
         _return(root, state.jobs[key], image, record)
     _return_sheet(root, state.jobs[key], record)
     _sweep(root, state.jobs[key])
+
+
+def _own_up(root: Path, job: JobState, record: Record) -> None:
+    """Say of a picture that it is on the shelf where that is all that is left to do."""
+    for take, image in displaced(job):
+        shelf = shelf_file(job.key, take.number, image.index)
+        # Mostly nothing is there, and the picture itself need not be read.
+        if not os.path.lexists(root / shelf) or pictures.stands(root, image.file, image.sha256):
+            continue
+        if pictures.stands(root, shelf, image.sha256):
+            record([e.ImageShelved(job=job.key, take=take.number, index=image.index, file=shelf)])
 
 
 def _shelve(root: Path, job: JobState, record: Record) -> None:

@@ -249,7 +249,7 @@ def test_a_restored_take_counts_until_the_job_is_edited(start: Callable[..., Run
     assert answer.answer == "nothing to draw again: rain shows what its manifests say"
     assert again.pool.submitted == []
     again.drop("rain.yaml", JOB + "steps: 25\n")
-    again.until(drawn(again, "rain", 3))
+    again.until(drawn(again, "rain", 2))
     assert [task.take for task in again.pool.submitted] == [3]
     assert_true_to_the_disk(again)
 
@@ -414,3 +414,51 @@ def assert_true_to_the_disk(run: Run) -> None:
                 assert sha256(run, image.file) == image.sha256, (take.number, image.file)
     for at, was in state.drawn.items():
         assert sha256(run, was.file) == was.sha256, at
+
+
+def _displace(run: Run, key: str, shelf: str) -> bytes:
+    """Do as a worker does that puts a newer picture in place and is killed before it can say so."""
+    picture = run.root / f"{key}.02.png"
+    old = picture.read_bytes()
+    (run.root / shelf).parent.mkdir(parents=True, exist_ok=True)
+    os.link(picture, run.root / shelf)
+    part = picture.with_name("newer")
+    part.write_bytes(b"newer")
+    part.replace(picture)
+    return old
+
+
+def test_a_picture_displaced_by_one_that_nobody_asks_for_any_more_is_told_to_be_on_the_shelf(
+    start: Callable[..., Run],
+) -> None:
+    """The worker was killed after the rename, and by the next start the job asks for fewer."""
+    run = start()
+    run.drop("rain.yaml", JOB + "count: 2\n")
+    run.until(drawn(run, "rain"))
+    run.drop("rain.yaml", JOB + "count: 2\nsteps: 9\n")
+    run.pool.patient = True
+    run.until(lambda: run.status("rain") == "rendering")
+    shelf = ".pipeline/takes/rain.take1.02.png"
+    old = _displace(run, "rain", shelf)
+    run.close()
+    run.drop("rain.yaml", JOB + "steps: 7\n")
+    again = start()
+    again.until(drawn(again, "rain", 2))
+    again.until(lambda: again.state.jobs["rain"].takes[0].images[2].file == shelf)
+    assert (again.root / shelf).read_bytes() == old
+
+
+def test_so_is_one_of_a_job_whose_manifest_has_gone(start: Callable[..., Run]) -> None:
+    run = start()
+    run.drop("rain.yaml", JOB + "count: 2\n")
+    run.until(drawn(run, "rain"))
+    run.drop("rain.yaml", JOB + "count: 2\nsteps: 9\n")
+    run.pool.patient = True
+    run.until(lambda: run.status("rain") == "rendering")
+    shelf = ".pipeline/takes/rain.take1.02.png"
+    _displace(run, "rain", shelf)
+    (run.root / "rain.yaml").unlink()
+    again = start()
+    again.until(lambda: again.status("rain") == "withdrawn")
+    third = start()
+    third.until(lambda: third.state.jobs["rain"].takes[0].images[2].file == shelf)

@@ -117,6 +117,21 @@ def strays(job: JobState) -> list[tuple[Take, Image]]:
     ]
 
 
+def displaced(job: JobState) -> list[tuple[Take, Image]]:
+    """Pictures that stand beside the manifest by the journal's word, of a job that nobody draws at:
+    a worker may have put another one in the place of one of them and died before it could say so,
+    and if that is no longer asked for, nobody will."""
+    if not job.takes or (job.takes[-1].started and not job.withdrawn):
+        return []
+    owed = () if job.withdrawn else job.takes[-1].owed
+    return [
+        (take, image)
+        for take in job.takes
+        for image in take.images.values()
+        if image.index not in owed and not image.discarded and not on_shelf(image.file)
+    ]
+
+
 def absent(job: JobState) -> tuple[Image, ...]:
     """Pictures of a restored take that are on the shelf all the same: a worker that was past its
     last step has put one of the take before in their place. They belong beside the manifest."""

@@ -8,9 +8,11 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from multiprocessing.connection import Connection
 
 from msgspec import Struct
+from tqdm import tqdm
 
 _PR_SET_PDEATHSIG = 1
 
@@ -49,3 +51,6 @@ def begin(parent: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(0)
+    # The lock that a progress bar makes to share with other processes is a file in /dev/shm, which
+    # a killed one leaves there; nobody shares bars with us.
+    tqdm.set_lock(threading.RLock())

@@ -43,6 +43,9 @@ def test_every_picture_is_there_once_with_the_pixels_of_an_undisturbed_run(tmp_p
         keeper = next(iter(running.children()))
         workers = [pid for pid in running.children() if _is_worker(pid)]
         assert len(workers) == 3
+        for pid in running.children():
+            maps = Path(f"/proc/{pid}/maps").read_text()
+            assert "/dev/shm/" not in maps, "it has something in /dev/shm, which a kill would leave"
 
         os.kill(workers[0], signal.SIGKILL)
         lost = running.until_any(e.WorkerLost)

@@ -207,7 +207,13 @@ class World:
                 waits = [] if isinstance(outcome, Compiled) else [str(m) for m in outcome.missing]
                 jobs[key] = [job.file, job.project, job.spec, digests, waits]
         return msgspec.to_builtins(
-            [state.projects, state.characters, jobs, sorted(state.rejected)], order="sorted"
+            [
+                {key: (each.file, each.spec) for key, each in state.projects.items()},
+                {key: (each.file, each.spec) for key, each in state.characters.items()},
+                jobs,
+                sorted(state.rejected),
+            ],
+            order="sorted",
         )
 
 

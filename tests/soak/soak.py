@@ -213,11 +213,14 @@ class Soak:
         )
 
     def _of_one_removed(self, name: str, state: State) -> bool:
-        """Whether it is a picture that was in place when the runner was killed, of a job whose
-        manifest was gone by the next start: as all of that job's, it stays."""
-        job = state.jobs.get(name.partition(".")[0])
-        removed = job is not None and job.withdrawn and name.endswith(".png")
-        self.counts["late pictures of removed jobs"] += removed
+        """Whether it is a picture that was in place when its process was killed, and that nobody
+        asks for any more: its manifest is gone, or says another number of them. It stays."""
+        key, _, number = name.removesuffix(".png").partition(".")
+        job = state.jobs.get(key)
+        if job is None or not name.endswith(".png") or not number.isdecimal():
+            return False
+        removed = job.withdrawn or int(number) > len(job.takes[-1].cells)
+        self.counts["late pictures that nobody asks for"] += removed
         return removed
 
     def _settled(self) -> State:
