@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.model import Told
 from pipeline.settings import BUNDLED_MODEL, Settings, SettingsError, gather
 
 
@@ -154,3 +155,14 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 def test_strangers_variables_are_left_alone(tmp_path: Path) -> None:
     environ = {"ANIME_CATALOGUE_XYZ": "1", "ANIME_PORT": "", "PATH": "/bin"}
     assert gather({}, environ=environ, cwd=tmp_path).port == 8328
+
+
+def test_what_a_model_does_not_say_is_told(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "anime.toml").write_text('vae = "vae.safetensors"\nprediction = "v_prediction"\n')
+    settings = gather({}, environ={"ANIME_ZERO_SNR": "yes"}, cwd=tmp_path, inbox=inbox)
+    told = Told(vae=inbox / "vae.safetensors", prediction="v_prediction", zero_snr="yes")
+    assert settings.told == told
+    with pytest.raises(SettingsError, match="prediction must be auto, epsilon or v_prediction"):
+        gather({"prediction": "sample"}, environ={}, cwd=tmp_path, inbox=inbox)
