@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.model import Told
 from pipeline.settings import BUNDLED_MODEL, Settings, SettingsError, gather
 
 
@@ -176,3 +177,14 @@ def test_other_hosts_are_a_list_with_commas(tmp_path: Path) -> None:
     assert found.names == ("localhost:9000", "studio.example")
     with pytest.raises(SettingsError, match="names must be"):
         gather({"names": "http://a"}, environ={}, cwd=tmp_path, inbox=tmp_path)
+
+
+def test_what_a_model_does_not_say_is_told(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "anime.toml").write_text('vae = "vae.safetensors"\nprediction = "v_prediction"\n')
+    settings = gather({}, environ={"ANIME_ZERO_SNR": "yes"}, cwd=tmp_path, inbox=inbox)
+    told = Told(vae=inbox / "vae.safetensors", prediction="v_prediction", zero_snr="yes")
+    assert settings.told == told
+    with pytest.raises(SettingsError, match="prediction must be auto, epsilon or v_prediction"):
+        gather({"prediction": "sample"}, environ={}, cwd=tmp_path, inbox=inbox)

@@ -53,7 +53,11 @@ SETTINGS = """\
 # Settings of this inbox. Flags, ANIME_… variables and ~/.config/anime/config.toml come before it.
 # Host, port, token and names cannot be set here, since an inbox may come from somebody else.
 
-# model = "models/my-model"     # a diffusers folder; relative to this file
+# model = "models/my-model"     # a diffusers folder or a .safetensors file, relative to this file,
+                                # or ORG/NAME, once `anime pull ORG/NAME` has fetched it
+# vae = "vae.safetensors"       # in place of the model's own
+# prediction = "auto"           # or epsilon, v_prediction: where the model does not say it itself
+# zero_snr = "auto"             # or yes, no: the same
 # workers = 3
 # device = "auto"               # auto, cpu or cuda
 # threads = 0                   # CPU threads of each worker; 0 shares the cores out

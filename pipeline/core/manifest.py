@@ -344,9 +344,9 @@ class Job(
     matrix: Annotated[
         Matrix,
         says("lists of values, of which every combination is drawn, all with the same seeds: of "
-             "`expression`, `outfit`, `style`, `negative`, `size`, `steps`, `guidance`, `sampler` "
-             "and `schedule`, or of a word of your own, that stands as `{word}` in the prompt or "
-             "else at its end",
+             "`expression`, `outfit`, `style`, `negative`, `size`, `steps`, `guidance`, `sampler`, "
+             "`schedule` and `clip_skip`, or of a word of your own, that stands as `{word}` in the "
+             "prompt or else at its end",
              {"expression": ["smile", "sad"], "place": ["forest", "beach"]}),
     ] = {}  # fmt: skip
     sheet: Annotated[

@@ -5,23 +5,26 @@ Bit for bit, on the CPU: with long prompts, `BREAK`, CLIP skip, v-prediction and
 
 import multiprocessing
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from msgspec.structs import replace
+from PIL import Image
 from safetensors.torch import save_file
 
-from pipeline.core.resolved import Region, Resolved
+from pipeline.core.resolved import Region, Resolved, Task
 from pipeline.core.samplers import Sampler, Schedule
 from pipeline.model import Told, check, describe
+from pipeline.pool import WorkerPool
 from pipeline.render import model, reading, schedulers
 from pipeline.render.paint import Painter
 from pipeline.render.text import encode
 from pipeline.weights import ModelError
 from tests.render import original
+from tests.render.conftest import Pool
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # diffusers of numpy 2
 CPU = torch.device("cpu")
@@ -144,14 +147,13 @@ def test_every_weight_is_where_diffusers_has_it(case: Case, attached: Any) -> No
 def test_a_long_prompt_is_that_of_its_pieces(case: Case, attached: Any) -> None:
     """Each piece as diffusers has it by itself; the pooled text is that of the first."""
     words = [("girl", "hair", "rain", "city", "night")[n % 5] for n in range(100)]
-    tokenizer = attached.tokenizer
-    ids = tokenizer(" ".join(words), add_special_tokens=False).input_ids
-    assert 75 < len(ids) <= 150
+    said = attached.tokenizer(" ".join(words), add_special_tokens=False).input_ids
+    assert len(said) == len(words)  # so that a piece of 75 tokens is one of 75 words
     found, opposite = encode(attached, " ".join(words), "bad", guided=True)
     assert opposite is not None
     assert found.states.shape[1] == opposite.states.shape[1] == 2 * 77
     for number in range(2):
-        piece = tokenizer.decode(ids[75 * number : 75 * (number + 1)])
+        piece = " ".join(words[75 * number : 75 * (number + 1)])
         expected = _bare_states(attached, case.family, piece)
         assert torch.equal(found.states[:, 77 * number : 77 * (number + 1)], expected[0])
         if number == 0 and case.family == "sdxl":
@@ -300,3 +302,29 @@ def test_a_vae_wider_than_the_unet_is_not_converted(case: Case) -> None:
     before = [(w.data_ptr(), w.dtype) for w in shared.vae.parameters()]
     assert len(_paint(shared, ASKED)) == ASKED.width * ASKED.height * 3
     assert [(w.data_ptr(), w.dtype) for w in shared.vae.parameters()] == before
+
+
+@pytest.mark.process
+def test_workers_draw_with_one_file_and_what_is_told_of_it(case: Case, tmp_path: Path) -> None:
+    """From the command line of the keeper to the picture beside its manifest."""
+    told = Told(prediction="v_prediction", zero_snr="yes")
+    described = describe(case.file, None, told)
+    asked = replace(ASKED, schedule="sgm_uniform", clip_skip=2, model=described.sha256)
+
+    def make(wake: Callable[[], None]) -> WorkerPool:
+        return WorkerPool(
+            tmp_path, case.file, workers=1, device="cpu", threads=1, wake=wake,
+            sha256=described.sha256, told=told,
+        )  # fmt: skip
+
+    pool = Pool(tmp_path, make)
+    try:
+        owed = Task(job="a", take=1, index=1, seed=3, resolved=asked, digest="d", file="a.01.png")
+        painted = pool.draw(owed)
+    finally:
+        pool.pool.stop(5.0)
+    pipe = _attached(model.load(case.file, CPU, told))
+    with Image.open(tmp_path / painted.file) as image:
+        assert image.convert("RGB").tobytes() == _paint(pipe, asked)
+        assert f"Model hash: {described.sha256[:10]}" in str(image.info["parameters"])
+        assert "Clip skip: 2" in str(image.info["parameters"])
