@@ -9,7 +9,6 @@ import hashlib
 import os
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
 from pipeline.adapters import Adapters
@@ -205,7 +204,9 @@ class Inbox:
             if signature is None:
                 self._miss(raw, now)
             elif self._is_settled(raw, signature, now, complete=complete):
-                return self._learn(raw, signature, text_of(self._root, raw, self._adapters), now)
+                return self._learn(
+                    raw, signature, files.text_of(self._root, raw, self._adapters), now
+                )
         except FileNotFoundError:
             self._miss(raw, now)
         except OSError as error:
@@ -297,15 +298,6 @@ class Inbox:
         due += [since + ABSENCE for since in self._missing.values()]
         due += [now + CHECK, (self._scanned_at or now) + RESCAN]
         return max(min(due) - now, 0.001)
-
-
-def text_of(root: Path, raw: str, adapters: Adapters) -> bytes | None:
-    """What a file says, as `load` takes it, or None if it changed meanwhile; errors as
-    `files.read` has them."""
-    if not is_adapter_file(raw):
-        return files.read(root / raw)
-    described = adapters.describe(Path(os.path.realpath(root / raw)))
-    return None if described is None else msgspec.json.encode(described)
 
 
 def _seen(sha256: str, loaded: Loaded) -> FileSeen:
