@@ -28,7 +28,6 @@ from pipeline.core.state import State
 from pipeline.history import PRIVATE
 from pipeline.inbox import files
 from pipeline.inbox.load import Loaded, load
-from pipeline.inbox.watch import text_of
 from pipeline.lora import Unreadable
 from pipeline.settings import INBOX_FILE
 from pipeline.telling import counted, lines
@@ -223,7 +222,7 @@ def _load(root: Path, raw: str, texts: Mapping[Path, bytes], adapters: Adapters)
     try:
         if files.signature(root, raw) is None:
             return None
-        data = text_of(root, raw, adapters)
+        data = files.text_of(root, raw, adapters)
     except FileNotFoundError:
         return None
     except OSError as error:

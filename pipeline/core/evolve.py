@@ -117,6 +117,17 @@ _Declaration: TypeAlias = (
 )
 
 
+_Supply: TypeAlias = (
+    e.StylesDeclared
+    | e.StylesWithdrawn
+    | e.WildcardDeclared
+    | e.WildcardWithdrawn
+    | e.AdapterDeclared
+    | e.AdapterWithdrawn
+)
+"""What manifests name and that is no manifest itself."""
+
+
 def _declare(state: State, event: _Declaration) -> None:
     match event:
         case e.ProjectDeclared(key=key, file=file, spec=project):
@@ -146,6 +157,25 @@ def _declare(state: State, event: _Declaration) -> None:
             in_last_take(state, key, at_rest)
             _forget(state, file, f"job {key}")
             state.folded.pop(key.casefold(), None)
+        case (
+            e.StylesDeclared()
+            | e.StylesWithdrawn()
+            | e.WildcardDeclared()
+            | e.WildcardWithdrawn()
+            | e.AdapterDeclared()
+            | e.AdapterWithdrawn()
+        ):
+            _supply(state, event)
+        case e.ManifestRejected(file=file):
+            state.rejected[file] = event.problems
+        case e.ManifestMended(file=file):
+            state.rejected.pop(file, None)
+        case _:
+            assert_never(event)
+
+
+def _supply(state: State, event: _Supply) -> None:
+    match event:
         case e.StylesDeclared(file=file):
             state.styles[file] = event.styles
             state.files.setdefault(file, {})[f"styles {file}"] = None
@@ -164,10 +194,6 @@ def _declare(state: State, event: _Declaration) -> None:
         case e.AdapterWithdrawn(file=file):
             state.adapters.pop(file, None)
             _forget(state, file, f"adapter {file}")
-        case e.ManifestRejected(file=file):
-            state.rejected[file] = event.problems
-        case e.ManifestMended(file=file):
-            state.rejected.pop(file, None)
         case _:
             assert_never(event)
 

@@ -10,8 +10,10 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
+from pipeline.adapters import Adapters
 from pipeline.core.adapters import is_adapter_file
 from pipeline.core.keys import (
     LONGEST_STEM,
@@ -119,6 +121,15 @@ def read(path: Path) -> bytes | None:
     same = _signature(before) == _signature(after) == _signature(path.stat())
     complete = len(data) == min(after.st_size, LARGEST_FILE + 1)
     return data if same and complete else None
+
+
+def text_of(root: Path, raw: str, adapters: Adapters) -> bytes | None:
+    """What a file says, as `load` takes it, or None if it changed meanwhile; errors as
+    `read` has them."""
+    if not is_adapter_file(raw):
+        return read(root / raw)
+    described = adapters.describe(Path(os.path.realpath(root / raw)))
+    return None if described is None else msgspec.json.encode(described)
 
 
 def public_name(raw: str) -> tuple[str, str]:

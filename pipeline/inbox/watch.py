@@ -10,7 +10,6 @@ import os
 from collections import deque
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
 from pipeline.adapters import Adapters
@@ -223,7 +222,9 @@ class Inbox:
             if signature is None:
                 self._miss(raw, now)
             elif self._is_settled(raw, signature, now, complete=complete):
-                return self._learn(raw, signature, text_of(self._root, raw, self._adapters), now)
+                return self._learn(
+                    raw, signature, files.text_of(self._root, raw, self._adapters), now
+                )
         except FileNotFoundError:
             self._miss(raw, now)
         except OSError as error:
@@ -327,15 +328,6 @@ def _is_below(raw: str, folders: set[str]) -> bool:
             return True
         end = raw.rfind("/", 0, end)
     return False
-
-
-def text_of(root: Path, raw: str, adapters: Adapters) -> bytes | None:
-    """What a file says, as `load` takes it, or None if it changed meanwhile; errors as
-    `files.read` has them."""
-    if not is_adapter_file(raw):
-        return files.read(root / raw)
-    described = adapters.describe(Path(os.path.realpath(root / raw)))
-    return None if described is None else msgspec.json.encode(described)
 
 
 def _seen(sha256: str, loaded: Loaded) -> FileSeen:

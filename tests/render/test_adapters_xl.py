@@ -1,0 +1,106 @@
+"""LoRAs for SDXL: two text encoders, and the names that Stability's own code gives the layers."""
+
+import re
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+import transformers
+
+from pipeline.core.resolved import Adapter
+from pipeline.pictures import sha256_of
+from pipeline.render.adapters import CannotWear, Wardrobe
+from tests.render import loras, tiny
+
+_diffusers: Any = diffusers
+_transformers: Any = transformers
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # diffusers of numpy 2
+
+
+@pytest.fixture(scope="module")
+def pipe(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A tiny SDXL with random weights, of the real one's classes and kinds of blocks."""
+    torch.manual_seed(3)
+    tokenizer = tiny._tokenizer(tmp_path_factory.mktemp("words"))
+    first, second = (
+        _transformers.CLIPTextConfig(
+            vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+            num_attention_heads=4, projection_dim=32, hidden_act="gelu",
+            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        for _ in range(2)
+    )  # fmt: skip
+    unet = _diffusers.UNet2DConditionModel(
+        sample_size=8, block_out_channels=(16, 32, 32), layers_per_block=2,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        transformer_layers_per_block=(1, 2, 1), attention_head_dim=(2, 4, 4),
+        use_linear_projection=True, addition_embed_type="text_time", addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=32 + 6 * 8, cross_attention_dim=64,
+        norm_num_groups=8,
+    )  # fmt: skip
+    made = _diffusers.StableDiffusionXLPipeline(
+        vae=tiny._vae(), text_encoder=_transformers.CLIPTextModel(first),
+        text_encoder_2=_transformers.CLIPTextModelWithProjection(second), tokenizer=tokenizer,
+        tokenizer_2=tokenizer, unet=unet, scheduler=_diffusers.EulerDiscreteScheduler(),
+        add_watermarker=False,
+    )  # fmt: skip
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def sgm(name: str) -> str:
+    """A layer of the UNet as Stability's own code calls it."""
+    if found := re.fullmatch(r"down_blocks\.(\d)\.attentions\.(\d)\.(.+)", name):
+        return f"input_blocks.{1 + 3 * int(found[1]) + int(found[2])}.1.{found[3]}"
+    if found := re.fullmatch(r"up_blocks\.(\d)\.attentions\.(\d)\.(.+)", name):
+        return f"output_blocks.{3 * int(found[1]) + int(found[2])}.1.{found[3]}"
+    return name.replace("mid_block.attentions.0", "middle_block.1")
+
+
+def latents(pipe: Any) -> torch.Tensor:
+    with torch.inference_mode():
+        found: torch.Tensor = pipe(
+            "girl, red hair", width=64, height=64, num_inference_steps=2, output_type="latent",
+            generator=torch.Generator().manual_seed(1),
+        ).images  # fmt: skip
+    return found
+
+
+@pytest.mark.parametrize("kind", ["peft", "kohya", "kohya, Stability's names"])
+def test_a_lora_for_both_encoders_draws_what_bare_diffusers_draws(
+    kind: str, pipe: Any, tmp_path: Path
+) -> None:
+    attention = loras.layers(pipe.unet, loras.LAYERS)
+    if kind.endswith("names"):
+        attention = {sgm(name): weight for name, weight in attention.items()}
+    parts = {
+        "unet": attention,
+        "text_encoder": loras.layers(pipe.text_encoder, loras.TEXT),
+        "text_encoder_2": loras.layers(pipe.text_encoder_2, loras.TEXT),
+    }
+    write = loras.peft if kind == "peft" else loras.kohya
+    path = write(tmp_path / "xl.safetensors", parts)
+    bare, mine = deepcopy(pipe), deepcopy(pipe)
+    plain = latents(mine)
+    bare.load_lora_weights(str(path), adapter_name="a", use_safetensors=True)
+    bare.set_adapters(["a"], [0.6])
+    wardrobe = Wardrobe(mine)
+    wardrobe.wear((Adapter(file=path.name, sha256=sha256_of(path), weight=0.6),), tmp_path)
+    assert torch.equal(latents(mine), latents(bare))
+    assert not torch.equal(latents(mine), plain)
+    wardrobe.wear((), tmp_path)
+    assert torch.equal(latents(mine), plain)
+
+
+def test_one_for_a_smaller_model_is_refused(pipe: Any, tmp_path: Path) -> None:
+    layer = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
+    path = loras.kohya(tmp_path / "sd15.safetensors", {"unet": {layer: torch.zeros(32, 768)}})
+    wardrobe = Wardrobe(deepcopy(pipe))
+    with pytest.raises(CannotWear, match=r"sd15\.safetensors cannot be used: it is made for SD 1"):
+        wardrobe.wear((Adapter(file=path.name, sha256=sha256_of(path)),), tmp_path)
+    assert wardrobe.kept == {}
