@@ -158,9 +158,11 @@ def name_of(model: Path) -> str:
     return PurePath(str(said or model.resolve())).name
 
 
-def weight(folder: Path) -> int:
-    """Bytes of weights in the folder, as they lie on the disk."""
-    return sum(file.stat().st_size for name in WEIGHTS for file in _weights(folder / name))
+def weight(model: Path) -> int:
+    """Bytes of weights, as they lie on the disk."""
+    if model.is_file():
+        return model.stat().st_size
+    return sum(file.stat().st_size for name in WEIGHTS for file in _weights(model / name))
 
 
 def variant(folder: Path) -> str | None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.journal import InboxHeld, JournalFailed
-from pipeline.model import ModelError
 from pipeline.settings import SettingsError
+from pipeline.weights import ModelError
 
 FOLDER = Path(__file__).parents[1] / "systemd"
 SYSTEM, USER = FOLDER / "anime.service", FOLDER / "user" / "anime.service"

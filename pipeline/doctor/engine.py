@@ -13,8 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.doctor.finding import Finding, bad, good, poor
-from pipeline.model import ModelError, check, weight
+from pipeline.model import check, weight
 from pipeline.settings import Settings
+from pipeline.weights import ModelError
 
 OLDEST = (3, 11)
 PATIENCE = 180.0
@@ -50,7 +51,7 @@ def engine(settings: Settings) -> Iterator[Finding]:
     yield _python()
     size = 0
     try:
-        check(settings.model)
+        check(settings.model, settings.told)
     except ModelError as error:
         yield bad("model", error.message, error.hint or "check the path of --model")
     else:
