@@ -173,7 +173,7 @@ def _fetch(found: Found, file: File, endpoint: str | None) -> None:
     """One file, complete under its name or not there; what there is of it waits beside it."""
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub.utils._headers import build_hf_headers
 
     target = found.folder / file.name
     if _is_whole(target, file):
@@ -232,12 +232,13 @@ def _names(files: list[File]) -> str:
     return f"it has {some}; name one with --file"
 
 
-def _unreachable() -> tuple[type[Any], ...]:
+def _unreachable() -> tuple[type[Exception], ...]:
     """What the hub's client raises where the network fails: what its own errors are made of, which
     names the HTTP library that this version of it has."""
     from huggingface_hub.errors import HfHubHTTPError
 
-    return HfHubHTTPError.__bases__
+    bases: tuple[Any, ...] = HfHubHTTPError.__bases__
+    return bases
 
 
 def _short(error: Exception) -> str:

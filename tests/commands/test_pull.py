@@ -13,10 +13,11 @@ import msgspec
 import pytest
 
 from pipeline import pulled
+from pipeline.checkpoint import VAE
 from pipeline.commands.pull import CannotPull, File, chosen, fetch, find, sized
 from pipeline.settings import gather
 from pipeline.weights import ModelError
-from tests.test_checkpoint import SD, VAE, written
+from tests.test_checkpoint import SD, written
 
 COMMIT = "a" * 40
 PARTS = ("text_encoder", "unet", "vae")

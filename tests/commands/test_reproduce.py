@@ -13,8 +13,9 @@ from pipeline.core import record
 from pipeline.core.digest import digest
 from pipeline.core.resolved import Region, Resolved, Task
 from pipeline.inscription import record_of
-from pipeline.model import ModelError, describe
+from pipeline.model import describe
 from pipeline.render import png
+from pipeline.weights import ModelError
 from tests.cli.command import anime
 from tests.fakes import FAKE_MADE, square
 from tests.render.conftest import task
