@@ -74,7 +74,7 @@ def find(name: str, folder: Path, only: str | None = None, endpoint: str | None 
             f"the hub has no model {name}, or keeps it private",
             "check the name; a private one wants HF_TOKEN",
         ) from error
-    except (RuntimeError, *_unreachable()) as error:
+    except _unreachable() as error:
         raise CannotPull(f"the hub does not answer: {_short(error)}", "try again later") from error
     every = [
         File(name=each.rfilename, size=each.size or 0, sha256=(each.lfs or {}).get("sha256", ""))
@@ -152,7 +152,7 @@ def fetch(found: Found, note: Callable[[str], None], endpoint: str | None = None
         note(f"{file.name} ({sized(file.size)})")
         try:
             _fetch(found, file, endpoint)
-        except (RuntimeError, *_unreachable()) as error:
+        except _unreachable() as error:
             raise CannotPull(
                 f"{file.name} of {found.name} broke off: {_short(error)}",
                 "the same command goes on from there",
@@ -237,8 +237,8 @@ def _unreachable() -> tuple[type[Exception], ...]:
     names the HTTP library that this version of it has."""
     from huggingface_hub.errors import HfHubHTTPError
 
-    bases: tuple[Any, ...] = HfHubHTTPError.__bases__
-    return bases
+    bases: Any = HfHubHTTPError.__bases__
+    return (RuntimeError, *bases)
 
 
 def _short(error: Exception) -> str:
