@@ -94,6 +94,9 @@ def attach(connection: Connection, device: torch.device) -> Pipe:
     parts: dict[str, Any]
     parts, (scheduler, config) = connection.recv()
     tensors = receive(connection)
+    for part in TEXT:
+        if part in parts:
+            _make_known(parts[part])
     for part in WEIGHTS:
         if part in parts:
             _assign(parts[part], part, tensors)
@@ -101,6 +104,14 @@ def attach(connection: Connection, device: torch.device) -> Pipe:
     pipe = _pipeline(**parts, scheduler=scheduler.from_config(config))
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def _make_known(encoder: Any) -> None:
+    """Make one of its kind and throw it away. Transformers learns what a class can tell of its
+    layers when one is made, which in this process none was: without that it would tell nothing, and
+    SDXL, and any `clip_skip`, listen to an earlier layer than the last."""
+    with torch.device("meta"):
+        type(encoder)(encoder.config)
 
 
 def _pipeline(**parts: Any) -> Pipe:
