@@ -237,11 +237,7 @@ def _unreachable() -> tuple[type[Exception], ...]:
     names the HTTP library that this version of it has."""
     from huggingface_hub.errors import HfHubHTTPError
 
-<<<<<<< HEAD
     bases = [base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)]
-=======
-    bases: Any = HfHubHTTPError.__bases__
->>>>>>> models
     return (RuntimeError, *bases)
 
 
