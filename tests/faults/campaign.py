@@ -25,7 +25,15 @@ from pipeline.core import events as e
 from pipeline.history import event_of, fold, journal_path
 from pipeline.journal import Tail, replay
 from tests.faults import frozen
-from tests.faults.aftermath import Aftermath, judge, left_in, shared_memory, standing, unowned
+from tests.faults.aftermath import (
+    Aftermath,
+    events,
+    judge,
+    left_in,
+    shared_memory,
+    standing,
+    unowned,
+)
 from tests.faults.names import Names
 from tests.processes import Program, gone, write
 
@@ -335,7 +343,10 @@ class Campaign:
     def _finish(self) -> Outcome:
         """Draw the rest, look at what lies about while it still runs, end it, and compare."""
         if self.program is None:
+            begun = self._beginnings()
             self.program = Program(self.root, *self._flags, env=self._env)
+            # A signal would end it at once while it still imports.
+            self._until(lambda: self._beginnings() > begun)
         self._settle()
         leaked = unowned(self.root, fold(replay(journal_path(self.root))))
         family = self._family()
@@ -353,6 +364,10 @@ class Campaign:
             kills=dict(self.kills), misses=self.misses, aftermath=aftermath,
             orphans=tuple(self.orphans), leaked=tuple(leaked),
         )  # fmt: skip
+
+    def _beginnings(self) -> int:
+        """How many runs the journal tells of."""
+        return sum(isinstance(event, e.RunnerStarted) for event in events(self.root))
 
     def _undisturbed(self) -> dict[str, str]:
         """What the same manifests come to where nobody is killed."""
