@@ -249,7 +249,7 @@ def test_a_restored_take_counts_until_the_job_is_edited(start: Callable[..., Run
     assert answer.answer == "nothing to draw again: rain shows what its manifests say"
     assert again.pool.submitted == []
     again.drop("rain.yaml", JOB + "steps: 25\n")
-    again.until(drawn(again, "rain", 2))
+    again.until(drawn(again, "rain", 3))
     assert [task.take for task in again.pool.submitted] == [3]
     assert_true_to_the_disk(again)
 

@@ -67,8 +67,8 @@ def _devices() -> tuple[list[dict[str, Any]], str]:
 
 def _sharing() -> str:
     """What is wrong with sharing weights between two processes; empty if nothing is."""
-    tensors = {"weights": torch.arange(4096.0)}
-    slab = Slab(tensors, torch.device("cpu"))
+    weights = torch.arange(4096.0)
+    slab = Slab({"weights": weights}, torch.device("cpu"))
     context = torch.multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     child = context.Process(target=_look, args=(there,))
@@ -83,7 +83,7 @@ def _sharing() -> str:
     finally:
         with contextlib.suppress(ValueError):
             child.kill()
-    if total != float(tensors["weights"].sum()):
+    if total != float(weights.sum()):
         return f"a second process saw other weights: their sum is {total}"
     if child.exitcode != -signal.SIGSEGV:
         return f"a second process could write to the weights (it ended with {child.exitcode})"
