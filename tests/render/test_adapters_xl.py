@@ -1,6 +1,7 @@
 """LoRAs for SDXL: two text encoders, and the names that Stability's own code gives the layers."""
 
 import re
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,18 @@ from tests.render import loras, tiny
 _diffusers: Any = diffusers
 _transformers: Any = transformers
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # diffusers of numpy 2
+
+ROUNDING = 1e-5
+"""Of the largest value; 1.3e-6 of it was seen."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As many threads as a worker has: their number decides rounding."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +104,11 @@ def test_a_lora_for_both_encoders_draws_what_bare_diffusers_draws(
     bare.set_adapters(["a"], [0.6])
     wardrobe = Wardrobe(mine)
     wardrobe.wear((Adapter(file=path.name, sha256=sha256_of(path), weight=0.6),), tmp_path)
-    assert torch.equal(latents(mine), latents(bare))
-    assert not torch.equal(latents(mine), plain)
+    drawn, wanted = latents(mine), latents(bare)
+    largest = float(wanted.abs().max())
+    # Weights of two copies lie at other addresses, and kernels round by how they are aligned.
+    assert float((drawn - wanted).abs().max()) < ROUNDING * largest
+    assert float((drawn - plain).abs().max()) > 1000 * ROUNDING * largest
     wardrobe.wear((), tmp_path)
     assert torch.equal(latents(mine), plain)
 
