@@ -9,6 +9,7 @@ import multiprocessing.connection
 import os
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -232,6 +233,8 @@ def main() -> None:
     parser.add_argument("--hashes", type=Path, help="where the hashes of its files are remembered")
     given = parser.parse_args()
     begin(given.parent)
+    # What a killed keeper leaves goes with the runner's own folder, which is swept.
+    tempfile.tempdir = str(Path(given.socket).parent)
     runner = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     runner.connect(given.socket)
     send(runner, Hello(name="keeper", pid=os.getpid()))

@@ -2,12 +2,13 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from pipeline.core import events as e
-from tests.processes import facts, gone, program, write
+from tests.processes import Program, facts, gone, program, write
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
@@ -90,3 +91,24 @@ def _is_worker(pid: int) -> bool:
     """Spawned by multiprocessing, and not its resource tracker."""
     command = Path(f"/proc/{pid}/cmdline").read_bytes()
     return b"multiprocessing" in command and b"spawn_main" in command
+
+
+def test_a_keeper_that_is_killed_while_it_reads_the_model_leaves_nothing(tmp_path: Path) -> None:
+    """What it had in the folder for temporary files goes with the runner's own folder."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    write(tmp_path / "inbox", {"a.yaml": JOBS["show/job0.yaml"]})
+    env = {"TMPDIR": str(temporary), "XDG_RUNTIME_DIR": str(temporary)}
+    running = Program(tmp_path / "inbox", "--workers", "1", env=env)
+    try:
+        deadline = time.monotonic() + 60
+        while not list(temporary.rglob("anime-model-*")):
+            assert time.monotonic() < deadline
+        for pid in running.children():
+            os.kill(pid, signal.SIGKILL)
+        running.until_any(e.ImageRendered)
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(60) == 0
+    finally:
+        running.close()
+    assert list(temporary.iterdir()) == []
