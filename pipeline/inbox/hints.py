@@ -111,11 +111,7 @@ class Hints(FileSystemEventHandler):
     def works(self) -> bool:
         """Whether the observer's threads live; one that met an error is gone without a word."""
         observer = self._observer
-        return (
-            observer is not None
-            and observer.is_alive()
-            and all(emitter.is_alive() for emitter in observer.emitters)
-        )
+        return observer is not None and all(each.is_alive() for each in _threads(observer))
 
     @property
     def waiting(self) -> bool:
@@ -196,6 +192,13 @@ def _new_observer() -> BaseObserver:
 
         return InotifyObserver(generate_full_events=True)
     return Observer()
+
+
+def _threads(observer: BaseObserver) -> list[threading.Thread]:
+    """All that a hint passes through. The reader of the kernel's queue has no public name."""
+    reader = getattr(observer, "_inotify_fd", None)
+    readers = [reader] if isinstance(reader, threading.Thread) else []
+    return [observer, *observer.emitters, *readers]
 
 
 _OVERFLOW_LOGGER = "watchdog.observers.inotify_c"

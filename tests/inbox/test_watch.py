@@ -4,11 +4,13 @@ counts as gone that may only be out of sight. The observer is real; time is an a
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from watchdog.observers.inotify import InotifyWatchGroup
 from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, WatchDescriptor
 
 from pipeline.adapters import Adapters
@@ -234,6 +236,24 @@ def test_lost_hints_make_it_look_at_everything(inbox: Inbox, root: Path) -> None
     inbox.step(T + 1)
     assert scanned_at == T
     assert inbox._scanned_at == T + 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_watcher_that_went_deaf_is_replaced(
+    inbox: Inbox, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that reads the kernel's queue meets an error, and dies of it."""
+    (reader,) = [each for each in threading.enumerate() if isinstance(each, InotifyFD)]
+    with monkeypatch.context() as broken:
+        broken.setattr(InotifyWatchGroup, "_add_all_callbacks", lambda *_: {}["gone"])
+        (root / "new").mkdir()
+        reader.join(10.0)
+    assert not reader.is_alive()
+    (root / "new/a.yaml").write_text(JOB)
+    assert names(inbox.step(T + 1)) == []  # It watches anew and looks; the file has to settle.
+    assert names(inbox.step(T + 2)) == ["new/a.yaml"]
+    (root / "new/b.yaml").write_text(JOB)
+    assert after_hints(inbox, T + 3) == ["new/b.yaml"]
 
 
 def test_an_inbox_that_is_away_loses_nothing(inbox: Inbox, root: Path) -> None:
