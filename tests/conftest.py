@@ -11,32 +11,40 @@ from pipeline.core import events as e
 from pipeline.journal.files import Files
 from tests.running import Run
 
-_counted = pytest.StashKey[dict[str, Counter[str]]]()
+_COUNTED = "counted"
+_counts: dict[str, Counter[str]] = {}
 
 
 class Figures:
     """What tests have counted, summed and printed when all are done: the README's figures."""
 
-    def __init__(self, counted: dict[str, Counter[str]]) -> None:
-        self._counted = counted
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
 
     def add(self, what: str, cases: int, **bad: int) -> None:
         """So many cases of `what`, and how many of them went wrong in which way."""
-        self._counted.setdefault(what, Counter()).update({"": cases, **bad})
+        # What a test says of itself comes along from the process that ran it.
+        self._item.user_properties.append((_COUNTED, (what, {"": cases, **bad})))
 
 
 @pytest.fixture
 def figures(request: pytest.FixtureRequest) -> Figures:
-    return Figures(request.config.stash.setdefault(_counted, {}))
+    return Figures(request.node)
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    counted = config.stash.get(_counted, {})
-    if counted:
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when != "teardown":
+        return
+    for name, value in report.user_properties:
+        if name == _COUNTED:
+            what, counts = value  # type: ignore[misc]
+            _counts.setdefault(what, Counter()).update(counts)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _counts:
         terminalreporter.section("figures")
-    for what, counts in counted.items():
+    for what, counts in sorted(_counts.items()):
         bad = ", ".join(f"{way} {count}" for way, count in counts.items() if way)
         terminalreporter.write_line(f"{counts['']:>9,}  {what}: {bad}")
 

@@ -1,8 +1,9 @@
 """Who listens, and what each has still to be sent: facts in order, ticks only the latest.
 
-Owns the frames of the stream (encoded once, for everybody) and a bounded queue a listener. A
-listener too slow for the facts is let go; it comes back and names the last one it has. Lives in
-one event loop. Never reads the journal: what it no longer remembers is `pipeline.server.stream`'s.
+Owns the frames of the stream (encoded once, for everybody), a bounded queue a listener, and when
+they are woken: at once where it was quiet, else all together. A listener too slow for the facts is
+let go; it comes back and names the last one it has. Lives in one event loop. Never reads the
+journal: what it no longer remembers is `pipeline.server.stream`'s.
 """
 
 import asyncio
@@ -16,6 +17,8 @@ RECENT = 4096
 """How many frames of facts are remembered for those who come back."""
 MOST = 1000
 """How many facts a listener may be behind before it is let go."""
+GATHER = 0.02
+"""Seconds from one waking to the next: each write to a socket costs more than what is written."""
 
 
 def frame(event: str, data: bytes, seq: int | None = None) -> bytes:
@@ -54,7 +57,6 @@ class Listener:
             self.end()
         else:
             self._facts.append(frame)
-        self._wake.set()
 
     def say(self, about: str, frame: bytes) -> None:
         """Queue something that makes what was said about the same before needless."""
@@ -62,7 +64,11 @@ class Listener:
             return
         self._latest.pop(about, None)
         self._latest[about] = frame
-        self._wake.set()
+
+    def wake(self) -> None:
+        """Let it read what is queued."""
+        if self._facts or self._latest:
+            self._wake.set()
 
     def end(self) -> None:
         """Send nothing more, not even what is queued: its id was not seen, so it is not lost."""
@@ -72,12 +78,11 @@ class Listener:
         self._wake.set()
 
     async def read(self) -> bytes | None:
-        """All frames that are queued, at least one; None once the stream is over."""
-        while not (self._over or self._facts or self._latest):
-            self._wake.clear()
-            await self._wake.wait()
+        """All frames that were queued when it was woken; None once the stream is over."""
+        await self._wake.wait()
         if self._over:
             return None
+        self._wake.clear()
         frames = b"".join((*self._facts, *self._latest.values()))
         self._facts.clear()
         self._latest.clear()
@@ -92,6 +97,8 @@ class Hub:
         self._recent: deque[tuple[bytes, Topic]] = deque(maxlen=recent)
         self._most = most
         self._listeners: set[Listener] = set()
+        self._woken = -GATHER
+        self._waking: asyncio.TimerHandle | None = None
         self._closed = False
 
     def join(self, wants: Wants = ALL) -> Listener:
@@ -116,6 +123,7 @@ class Hub:
         for listener in self._listeners:
             if listener.wants.takes(topic):
                 listener.fact(ready)
+        self._wake()
 
     def say(self, about: str, frame: bytes, topic: Topic = EVERYBODY) -> None:
         """Tell everybody who wants it of something that lasts only until the next word about the
@@ -123,6 +131,7 @@ class Hub:
         for listener in self._listeners:
             if listener.wants.takes(topic):
                 listener.say(about, frame)
+        self._wake()
 
     def since(self, after: int, wants: Wants = ALL) -> list[bytes] | None:
         """The facts behind seq `after` that are wanted, or None where that is longer ago than is
@@ -138,3 +147,18 @@ class Hub:
         self._closed = True
         for listener in self._listeners:
             listener.end()
+
+    def _wake(self) -> None:
+        if self._waking is not None or not self._listeners:
+            return
+        loop = asyncio.get_running_loop()
+        due = self._woken + GATHER
+        if loop.time() < due:
+            self._waking = loop.call_at(due, self._wake_all)
+        else:
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        self._waking, self._woken = None, asyncio.get_running_loop().time()
+        for listener in self._listeners:
+            listener.wake()

@@ -5,6 +5,7 @@ same server yielding dicts that sse-starlette encodes for each listener; how lat
 and whether ten listeners that take nothing make the others wait. All in one run, in turns.
 """
 
+import asyncio
 import re
 import selectors
 import socket
@@ -17,6 +18,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from msgspec import Struct
+from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,8 +26,6 @@ from pipeline.core import events as e
 from pipeline.core.state import State
 from pipeline.journal import Line
 from pipeline.server import Server
-from pipeline.server.app import _Stream
-from pipeline.server.hub import Hub
 from pipeline.server.topics import EVERYBODY, Topic
 from tests.benchmarks.table import Row
 
@@ -138,25 +138,29 @@ def _hear(listeners: list[socket.socket], facts: int) -> list[float]:
     return delays
 
 
-class _Lines(Hub):
-    """Tells of facts as they are, for whoever encodes them himself."""
+class _Queues:
+    """A queue a listener, and in it facts as they are, for whoever encodes them himself."""
+
+    def __init__(self) -> None:
+        self._queues: list[asyncio.Queue[Line]] = []
 
     def fact(self, line: Line, topic: Topic = EVERYBODY) -> None:
-        self.seq = line.seq
-        for listener in self._listeners:
-            listener.fact(line)  # type: ignore[arg-type]
+        for queue in self._queues:
+            queue.put_nowait(line)
 
+    def close(self) -> None:
+        """As a hub is closed; the server's end ends the streams."""
 
-async def _dicts(hub: Hub) -> AsyncIterator[dict[str, str]]:
-    """What a listener gets where nothing is encoded beforehand."""
-    listener = hub.join()
-    yield {"event": "snapshot", "data": "{}"}
-    while True:
-        while not listener._facts:
-            listener._wake.clear()
-            await listener._wake.wait()
-        line: Line = listener._facts.popleft()  # type: ignore[assignment]
-        yield {"id": str(line.seq), "event": "fact", "data": line.raw.decode()}
+    async def events(self, request: Request) -> Response:
+        return EventSourceResponse(self._dicts(), ping=15, sep="\n", send_timeout=30.0)
+
+    async def _dicts(self) -> AsyncIterator[dict[str, str]]:
+        queue = asyncio.Queue[Line]()
+        self._queues.append(queue)
+        yield {"event": "snapshot", "data": "{}"}
+        while True:
+            line = await queue.get()
+            yield {"id": str(line.seq), "event": "fact", "data": line.raw.decode()}
 
 
 def _serve(way: str) -> None:
@@ -164,15 +168,10 @@ def _serve(way: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         inbox = Path(folder)
         server = Server(inbox=inbox, journal=inbox / "none", state=State(), port=0)
-        most = RATE * SECONDS + 1 if way == "dicts" else 1000
-        hub = (_Lines if way == "dicts" else Hub)(0, most=most)
-        server._hub = server.endpoints._hub = hub
         if way == "dicts":
-
-            async def events(request: Request) -> Response:
-                return _Stream(_dicts(hub), ping=15, sep="\n", send_timeout=30.0)
-
-            server.endpoints.events = events  # type: ignore[method-assign]
+            queues = _Queues()
+            server._hub = queues  # type: ignore[assignment]
+            server.endpoints.events = queues.events  # type: ignore[method-assign]
         server.start()
         print(server.port, flush=True)
         sys.stdin.readline()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from pipeline.journal import Line
-from pipeline.server.hub import Hub, fact, frame
+from pipeline.server.hub import GATHER, Hub, Listener, fact, frame
 from pipeline.server.topics import Topic, Wants
 
 
@@ -107,12 +107,37 @@ def test_each_is_told_what_it_wants_and_what_concerns_all() -> None:
 
 
 def test_one_that_is_let_go_is_known_to_be_late_and_holds_no_memory() -> None:
-    hub = Hub(0, most=2)
-    late = hub.join()
-    for seq in range(1, 5):
-        hub.fact(line(seq))
-    assert late.late
-    assert not late._facts
-    closed = hub.join()
-    hub.close()
-    assert not closed.late
+    async def main() -> None:
+        hub = Hub(0, most=2)
+        late = hub.join()
+        for seq in range(1, 5):
+            hub.fact(line(seq))
+        assert late.late
+        assert not late._facts
+        closed = hub.join()
+        hub.close()
+        assert not closed.late
+
+    asyncio.run(main())
+
+
+def test_after_quiet_it_tells_at_once_and_then_of_several_together() -> None:
+    async def at_once(listener: Listener) -> bytes | None:
+        reading = asyncio.create_task(listener.read())
+        await asyncio.sleep(0)
+        assert reading.done()
+        return reading.result()
+
+    async def main() -> list[bytes | None]:
+        hub = Hub(0)
+        listener = hub.join()
+        hub.fact(line(1))
+        told = [await at_once(listener)]
+        hub.fact(line(2))
+        hub.fact(line(3))
+        told.append(await listener.read())
+        await asyncio.sleep(2 * GATHER)
+        hub.fact(line(4))
+        return [*told, await at_once(listener)]
+
+    assert asyncio.run(main()) == [fact(line(1)), fact(line(2)) + fact(line(3)), fact(line(4))]
