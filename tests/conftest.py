@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import settings
@@ -37,7 +38,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         return
     for name, value in report.user_properties:
         if name == _COUNTED:
-            what, counts = value  # type: ignore[misc]
+            what, counts = cast(tuple[str, dict[str, int]], value)
             _counts.setdefault(what, Counter()).update(counts)
 
 

@@ -243,9 +243,13 @@ def test_a_watcher_that_went_deaf_is_replaced(
     inbox: Inbox, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The thread that reads the kernel's queue meets an error, and dies of it."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("an error of the watcher's own")
+
     (reader,) = [each for each in threading.enumerate() if isinstance(each, InotifyFD)]
     with monkeypatch.context() as broken:
-        broken.setattr(InotifyWatchGroup, "_add_all_callbacks", lambda *_: {}["gone"])
+        broken.setattr(InotifyWatchGroup, "_add_all_callbacks", fail)
         (root / "new").mkdir()
         reader.join(10.0)
     assert not reader.is_alive()
