@@ -1,52 +1,57 @@
 """A production that plays: the real runner, inbox, journal and server, in a thread of its own.
 
-Only the pool is the one that draws coloured squares. What the page commands is obeyed as it would
-be by `anime run`.
+Only the pool is the one that draws coloured squares. It is what the program is to a browser or a
+client, starts in a moment, and obeys as `anime run` would.
 """
 
 from __future__ import annotations
 
+import http.client
+import json
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pipeline.core import events as e
 from pipeline.core.observed import Stepped
-from pipeline.core.resolved import Model, Task
+from pipeline.core.resolved import Task
 from pipeline.core.status import status
 from pipeline.inbox.watch import Inbox
 from pipeline.journal import Journal
 from pipeline.runner import Runner
 from pipeline.server import Server
 from tests.fakes import FakePool
-from tests.server.productions import folded
+from tests.running import MODEL, fold
+from tests.server.asking import PATIENCE, Answer
 
-MODEL = Model(name="fake", sha256="ab" * 32, width=64, height=64)
-PATIENCE = 10.0
+JSON = ("Content-Type", "application/json")
 
 
 class Playing:
-    """A run on an inbox, served at `url`; pictures stay in work until `finish`."""
+    """A run on an inbox, served at `url`; where it is `patient`, pictures stay in work until
+    `finish`. `options` are the server's."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, patient: bool = False, **options: Any) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
         self.journal = Journal.open(root / ".pipeline", clock=lambda: datetime.now(UTC))
         self.inbox = Inbox(root)
         self.pool = FakePool(root, wake=self.inbox.wake)
-        self.pool.patient = True
+        self.pool.patient = patient
         self.server = Server(
-            inbox=root, journal=self.journal.path, state=folded(self.journal.path), port=0
+            inbox=root, journal=self.journal.path, state=fold(root), port=0, **options
         )
         started = e.RunnerStarted(version="0", model=MODEL, workers=3, device="cpu", pid=1)
         self.runner = Runner(
-            root=root, inbox=self.inbox, journal=self.journal, pool=self.pool,
-            state=folded(self.journal.path), audience=self.server, opening=[started],
+            root=root, inbox=self.inbox, journal=self.journal, pool=self.pool, state=fold(root),
+            audience=self.server, opening=[started],
         )  # fmt: skip
         self.url = ""
         self._acts: queue.Queue[Callable[[], None]] = queue.Queue()
@@ -94,6 +99,23 @@ class Playing:
         self.inbox.wake()
         assert done.wait(PATIENCE), "the runner did not come to it"
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The runner makes no step meanwhile."""
+        held, go_on = threading.Event(), threading.Event()
+
+        def holding() -> None:
+            held.set()
+            go_on.wait()
+
+        self._acts.put(holding)
+        self.inbox.wake()
+        assert held.wait(PATIENCE), "the runner did not come to it"
+        try:
+            yield
+        finally:
+            go_on.set()
+
     def in_work(self) -> list[Task]:
         """What the workers draw now."""
         found: list[Task] = []
@@ -138,9 +160,41 @@ class Playing:
             assert time.monotonic() < deadline, "it did not come to that"
             self._over.wait(0.01)
 
+    def send(
+        self, method: str, path: str, value: Any, headers: Sequence[tuple[str, str]] = (JSON,)
+    ) -> Answer:
+        """A write; `value` goes as JSON, bytes go as they are."""
+        data = value if isinstance(value, bytes) else json.dumps(value).encode()
+        return _send(self.url, method, path, data, headers)
+
+    def until_said(self, path: str, field: str, value: object) -> Any:
+        """Ask until an answer says so."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            answer = _send(self.url, "GET", path, b"", ()).json
+            if answer.get(field) == value:
+                return answer
+            assert time.monotonic() < deadline, f"{path} does not come to {field}: {value}"
+            self._over.wait(0.02)
+
     def _play(self) -> None:
         while not self._over.is_set():
             self.inbox.wait(0.05)
             self.runner.step(time.monotonic())
             while not self._acts.empty():
                 self._acts.get()()
+
+
+def _send(
+    url: str, method: str, path: str, data: bytes, headers: Sequence[tuple[str, str]]
+) -> Answer:
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(
+        place.hostname or "", place.port or 80, timeout=PATIENCE * 2
+    )
+    try:
+        connection.request(method, path, data or None, dict(headers))
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.headers, answer.read())
+    finally:
+        connection.close()

@@ -25,7 +25,7 @@ JOB = "kind: job\nprompt: rain\n"
 
 @pytest.fixture
 def playing(tmp_path: Path) -> Iterator[Playing]:
-    with Playing(tmp_path / "inbox") as made:
+    with Playing(tmp_path / "inbox", patient=True) as made:
         yield made
 
 

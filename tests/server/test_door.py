@@ -15,22 +15,22 @@ from websockets.sync.client import connect
 from pipeline.server import Server
 from pipeline.server.door import NeedsToken, is_loopback
 from tests.server.asking import Stream, ask
+from tests.server.playing import JSON, Playing
 from tests.server.productions import Production, folded
-from tests.server.whole import JSON, Living, living
 
 TOKEN = "0123456789abcdef-Token"
 BEARER = ("Authorization", f"Bearer {TOKEN}")
 
 
 class Locked(NamedTuple):
-    run: Living
+    run: Playing
     cookie: tuple[str, str]
 
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
     root: Path = tmp_path_factory.mktemp("locked") / "inbox"
-    with living(root, token=TOKEN) as run:
+    with Playing(root, token=TOKEN) as run:
         answer = ask(run.url, f"/?token={TOKEN}")
         assert answer.status == 303
         cookie, _, attributes = answer.headers["Set-Cookie"].partition(";")

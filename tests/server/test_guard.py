@@ -8,8 +8,8 @@ from pipeline.server import Server
 from pipeline.server.guard import names
 from tests.server.asking import Stream, ask
 from tests.server.conftest import Served
+from tests.server.playing import JSON
 from tests.server.productions import Production, folded
-from tests.server.whole import JSON
 
 NAVIGATION = (("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document"))
 

@@ -20,13 +20,13 @@ from pipeline.core import events as e
 from tests.processes import facts
 from tests.server.asking import PATIENCE, ask
 from tests.server.hostile import BODY, CASES, PROJECTS, Case, Request
-from tests.server.whole import Living, living
+from tests.server.playing import Playing
 
 STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3}) ")
 
 
 class Target(NamedTuple):
-    run: Living
+    run: Playing
     names: dict[str, object]
 
     def answer(self, request: Request) -> tuple[int, bytes]:
@@ -57,10 +57,10 @@ class Target(NamedTuple):
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     root = tmp_path_factory.mktemp("hostile") / "inbox"
-    with living(root) as run:
+    with Playing(root) as run:
         made = run.send("POST", PROJECTS, BODY.encode()).json
         job = run.send("POST", "/generate", {"prompt": "x"}).json["job_id"]
-        done = run.until(f"/jobs/{job}", "status", "completed")
+        done = run.until_said(f"/jobs/{job}", "status", "completed")
         picture = done["images"][0]["url"].rpartition("/")[2]
         port = urlsplit(run.url).port
         names = {"port": port, "job": job, "picture": picture, "project": made["id"]}
@@ -101,7 +101,7 @@ def test_after_all_of_them_it_still_does_what_it_is_there_for(target: Target) ->
 
 def test_markup_of_a_manifest_leaves_as_json_and_nothing_else(tmp_path: Path) -> None:
     script = "<script>alert(1)</script>"
-    with living(tmp_path / "inbox") as run:
+    with Playing(tmp_path / "inbox") as run:
         made = run.send("POST", PROJECTS, {"name": script, "description": script})
         assert made.status == 200
         for path in (PROJECTS, f"{PROJECTS}/{made.json['id']}", "/api/state"):
@@ -120,18 +120,18 @@ def test_markup_of_a_manifest_leaves_as_json_and_nothing_else(tmp_path: Path) ->
 
 @pytest.mark.parametrize("data", [b"<svg onload='alert(1)'/>", b"<!doctype html>", b""])
 def test_a_picture_that_is_none_is_not_served(tmp_path: Path, data: bytes) -> None:
-    with living(tmp_path / "inbox") as run:
+    with Playing(tmp_path / "inbox") as run:
         job = run.send("POST", "/generate", {"prompt": "x"}).json["job_id"]
-        (image,) = run.until(f"/jobs/{job}", "status", "completed")["images"]
+        (image,) = run.until_said(f"/jobs/{job}", "status", "completed")["images"]
         assert ask(run.url, image["url"]).status == 200
         (run.root / image["file"]).write_bytes(data)
         assert ask(run.url, image["url"]).status == 404
 
 
 def test_a_picture_behind_a_link_out_of_the_inbox_is_not_served(tmp_path: Path) -> None:
-    with living(tmp_path / "inbox") as run:
+    with Playing(tmp_path / "inbox") as run:
         job = run.send("POST", "/generate", {"prompt": "x"}).json["job_id"]
-        (image,) = run.until(f"/jobs/{job}", "status", "completed")["images"]
+        (image,) = run.until_said(f"/jobs/{job}", "status", "completed")["images"]
         file = run.root / image["file"]
         away = tmp_path / "secret.png"
         file.rename(away)

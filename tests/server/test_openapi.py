@@ -15,13 +15,13 @@ from websockets.sync.client import connect
 from pipeline.server.app import routes
 from pipeline.server.openapi import SHAPES
 from tests.server.asking import ask
-from tests.server.whole import Living, living
+from tests.server.playing import Playing
 
 MISSING = "00000000"
 
 
 class Described(NamedTuple):
-    run: Living
+    run: Playing
     api: Any
     project: str
     character: str
@@ -38,12 +38,12 @@ class Described(NamedTuple):
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
-    with living(tmp_path_factory.mktemp("openapi") / "inbox") as run:
+    with Playing(tmp_path_factory.mktemp("openapi") / "inbox") as run:
         project = run.send("POST", "/api/anime/projects", {"name": "A", "style": "manga"}).json
         asked = {"project_id": project["id"], "name": "B", "appearance": "c"}
         character = run.send("POST", "/api/anime/characters", asked).json
         made = run.send("POST", "/generate", {"prompt": "x", "character_id": character["id"]}).json
-        done = run.until(f"/jobs/{made['job_id']}", "status", "completed")
+        done = run.until_said(f"/jobs/{made['job_id']}", "status", "completed")
         yield Described(
             run, ask(run.url, "/openapi.json").json, project["id"], character["id"],
             made["job_id"], done["images"][0]["url"].rpartition("/")[2],

@@ -18,7 +18,7 @@ JOB = "kind: job\nprompt: rain\n"
 @pytest.fixture
 def playing(tmp_path: Path) -> Iterator[Playing]:
     """Three pictures in work, and three jobs queued behind them."""
-    with Playing(tmp_path / "inbox") as made:
+    with Playing(tmp_path / "inbox", patient=True) as made:
         for name in "abcdef":
             made.drop(f"{name}.yaml", f"kind: job\nprompt: rain, {name}\n")
             made.until(lambda name=name: made.status(name) != "")  # type: ignore[misc]

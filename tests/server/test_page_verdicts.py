@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def playing(tmp_path: Path) -> Iterator[Playing]:
     """A job with two finished pictures."""
-    with Playing(tmp_path / "inbox") as made:
+    with Playing(tmp_path / "inbox", patient=True) as made:
         made.drop("a.yaml", "kind: job\nprompt: rain\ncount: 2\n")
         made.until(lambda: made.status("a") == "rendering")
         made.finish()

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.server.whole import Living, living
+from tests.server.playing import Playing
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
-    with living(tmp_path_factory.mktemp("earlier") / "inbox") as made:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playing]:
+    with Playing(tmp_path_factory.mktemp("earlier") / "inbox") as made:
         yield made

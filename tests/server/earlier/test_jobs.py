@@ -16,10 +16,10 @@ from pipeline.core.manifest import Job
 from pipeline.core.status import status
 from tests.server.asking import PATIENCE, ask
 from tests.server.conftest import Served
-from tests.server.whole import Living, living
+from tests.server.playing import Playing
 
 
-def generate(run: Living, **asked: Any) -> Any:
+def generate(run: Playing, **asked: Any) -> Any:
     answer = run.send("POST", "/generate", {"prompt": "city at night", **asked})
     assert answer.status == 200, answer.body
     return answer.json
@@ -36,15 +36,15 @@ def said(socket: ClientConnection) -> list[dict[str, Any]]:
     return found
 
 
-def job_of(run: Living, id_: str) -> Any:
+def job_of(run: Playing, id_: str) -> Any:
     return next(job for job in run.runner.state.jobs.values() if job.spec.id == id_)
 
 
-def test_a_picture_is_asked_for_drawn_and_told(run: Living) -> None:
+def test_a_picture_is_asked_for_drawn_and_told(run: Playing) -> None:
     made = generate(run, negative_prompt="blurry", width=128, height=192, style_preset="manga")
     assert made["status"] == "queued"
     assert made["websocket_url"] == f"{run.url.replace('http', 'ws')}/ws/{made['job_id']}"
-    done = run.until(f"/jobs/{made['job_id']}", "status", "completed")
+    done = run.until_said(f"/jobs/{made['job_id']}", "status", "completed")
     assert (done["progress"], done["queue_position"], done["error"]) == (100, 0, None)
     job = job_of(run, made["job_id"])
     assert job.file.startswith("general/")
@@ -57,24 +57,24 @@ def test_a_picture_is_asked_for_drawn_and_told(run: Living) -> None:
     assert ask(run.url, "/api/state").json["jobs"][0]["id"]
 
 
-def test_two_requests_that_say_the_same_are_two_pictures(run: Living) -> None:
+def test_two_requests_that_say_the_same_are_two_pictures(run: Playing) -> None:
     one, other = generate(run), generate(run)
     assert one["job_id"] != other["job_id"]
     assert job_of(run, one["job_id"]).spec.seed != job_of(run, other["job_id"]).spec.seed
 
 
-def test_a_picture_of_a_character_stands_below_it_and_counts(run: Living) -> None:
+def test_a_picture_of_a_character_stands_below_it_and_counts(run: Playing) -> None:
     home = run.send("POST", "/api/anime/projects", {"name": "Night", "style": "fantasy"}).json
     asked = {"project_id": home["id"], "name": "Akira", "appearance": "red hair"}
     girl = run.send("POST", "/api/anime/characters", asked).json
     made = generate(run, character_id=girl["id"], style_preset="anime")
-    run.until(f"/jobs/{made['job_id']}", "status", "completed")
+    run.until_said(f"/jobs/{made['job_id']}", "status", "completed")
     job = job_of(run, made["job_id"])
     assert job.file.startswith(f"projects/{home['id']}/characters/{girl['id']}/")
     assert job.spec.style == "none"
     assert job.takes[-1].cells[0].resolved.prompt.startswith("red hair")
     plain = generate(run, project_id=home["id"])
-    done = run.until(f"/jobs/{plain['job_id']}", "status", "completed")
+    done = run.until_said(f"/jobs/{plain['job_id']}", "status", "completed")
     assert done["images"][0]["file"].startswith(f"projects/{home['id']}/general/")
     assert done["project_id"] == home["id"]
     resolved = job_of(run, plain["job_id"]).takes[-1].cells[0].resolved
@@ -104,7 +104,7 @@ def test_a_picture_of_a_character_stands_below_it_and_counts(run: Living) -> Non
         ({"prompt": "x", "seeed": 7}, 422),
     ],
 )
-def test_values_are_bounded(run: Living, asked: dict[str, Any], status: int) -> None:
+def test_values_are_bounded(run: Playing, asked: dict[str, Any], status: int) -> None:
     assert run.send("POST", "/generate", asked).status == status
 
 
@@ -202,11 +202,11 @@ def test_nobody_follows_what_is_not_there(served: Served) -> None:
 
 
 def test_the_estimate_goes_by_the_pictures_drawn_last(tmp_path: Path) -> None:
-    with living(tmp_path / "inbox") as run:
+    with Playing(tmp_path / "inbox") as run:
         first = generate(run)
         assert first["estimated_time"] is None
-        run.until(f"/jobs/{first['job_id']}", "status", "completed")
-        run.until("/health", "queue_size", 0)
+        run.until_said(f"/jobs/{first['job_id']}", "status", "completed")
+        run.until_said("/health", "queue_size", 0)
         run.pool.patient = True
         places = []
         for _ in range(6):

@@ -14,25 +14,25 @@ from pipeline.core.digest import public_id
 from pipeline.inbox.load import load
 from tests.processes import facts
 from tests.server.asking import ask
-from tests.server.whole import Living, living
+from tests.server.playing import Playing
 
 PROJECTS, CHARACTERS = "/api/anime/projects", "/api/anime/characters"
 
 
-def project(run: Living, name: str, **more: Any) -> Any:
+def project(run: Playing, name: str, **more: Any) -> Any:
     answer = run.send("POST", PROJECTS, {"name": name, **more})
     assert answer.status == 200, answer.body
     return answer.json
 
 
-def character(run: Living, project_id: str, name: str, **more: Any) -> Any:
+def character(run: Playing, project_id: str, name: str, **more: Any) -> Any:
     asked = {"project_id": project_id, "name": name, "appearance": "1girl, red hair", **more}
     answer = run.send("POST", CHARACTERS, asked)
     assert answer.status == 200, answer.body
     return answer.json
 
 
-def test_a_project_is_made_as_a_manifest_whose_event_is_on_disk(run: Living) -> None:
+def test_a_project_is_made_as_a_manifest_whose_event_is_on_disk(run: Playing) -> None:
     made = project(
         run, "Neon Tokyo", description="rain", style="cyberpunk", metadata={"a": [1, None, "no"]}
     )
@@ -50,14 +50,14 @@ def test_a_project_is_made_as_a_manifest_whose_event_is_on_disk(run: Living) -> 
 
 
 @pytest.mark.parametrize("said", [{}, {"style": None}, {"style": "anime"}, {"style": "Anime"}])
-def test_the_style_anime_is_no_preset(run: Living, said: dict[str, Any]) -> None:
+def test_the_style_anime_is_no_preset(run: Playing, said: dict[str, Any]) -> None:
     made = project(run, "Plain", **said)
     assert made["style"] == "anime"
     text = (run.root / f"projects/{made['id']}/project.yaml").read_text()
     assert "style" not in text
 
 
-def test_asking_twice_for_the_same_is_answered_with_what_is_there(run: Living) -> None:
+def test_asking_twice_for_the_same_is_answered_with_what_is_there(run: Playing) -> None:
     first = project(run, "Twice", description="x")
     assert project(run, "Twice", description="x") == first
     other = run.send("POST", PROJECTS, {"name": "TWICE!", "description": "y"})
@@ -65,13 +65,13 @@ def test_asking_twice_for_the_same_is_answered_with_what_is_there(run: Living) -
     assert other.json["file"] == f"projects/{first['id']}/project.yaml"
 
 
-def test_a_project_of_a_person_is_served_but_never_rewritten(run: Living) -> None:
+def test_a_project_of_a_person_is_served_but_never_rewritten(run: Playing) -> None:
     folder = run.root / "by-hand"
     folder.mkdir()
     text = "kind: project\nname: By Hand\nstyle: [manga, fantasy]\n"
     (folder / "project.yaml").write_text(text)
     id_ = public_id("project", "by-hand")
-    run.until(f"{PROJECTS}/{id_}", "name", "By Hand")
+    run.until_said(f"{PROJECTS}/{id_}", "name", "By Hand")
     assert ask(run.url, f"{PROJECTS}/{id_}").json["style"] == "manga, fantasy"
     answer = run.send("PUT", f"{PROJECTS}/{id_}", {"description": "mine"})
     assert answer.status == 409
@@ -81,7 +81,7 @@ def test_a_project_of_a_person_is_served_but_never_rewritten(run: Living) -> Non
     assert (folder / "characters" / f"{girl['id']}.yaml").is_file()
 
 
-def test_a_project_is_changed_as_long_as_nobody_has_touched_its_file(run: Living) -> None:
+def test_a_project_is_changed_as_long_as_nobody_has_touched_its_file(run: Playing) -> None:
     made = project(run, "Changing", style="manga", metadata={"a": 1})
     path = f"{PROJECTS}/{made['id']}"
     answer = run.send("PUT", path, {"description": "now: this\n  and that #1"})
@@ -97,12 +97,12 @@ def test_a_project_is_changed_as_long_as_nobody_has_touched_its_file(run: Living
     assert file.read_bytes() == before
 
 
-def test_an_id_outlives_a_new_name_and_is_not_given_twice(run: Living) -> None:
+def test_an_id_outlives_a_new_name_and_is_not_given_twice(run: Playing) -> None:
     made = project(run, "Old Name")
     girl = character(run, made["id"], "Mio")
     renamed = run.send("PUT", f"{PROJECTS}/{made['id']}", {"name": "New Name"}).json
     assert (renamed["id"], renamed["name"]) == (made["id"], "New Name")
-    run.until(f"{PROJECTS}/{made['id']}", "characters", [girl["id"]])
+    run.until_said(f"{PROJECTS}/{made['id']}", "characters", [girl["id"]])
     assert ask(run.url, f"{CHARACTERS}/{girl['id']}").json["project_id"] == made["id"]
     again = project(run, "Old Name")
     assert again["id"] != made["id"]
@@ -111,15 +111,15 @@ def test_an_id_outlives_a_new_name_and_is_not_given_twice(run: Living) -> None:
 
 
 def test_a_change_survives_a_restart_of_the_program(tmp_path: Path) -> None:
-    with living(tmp_path / "inbox") as first:
+    with Playing(tmp_path / "inbox") as first:
         made = project(first, "Lasting", description="one")
-    with living(tmp_path / "inbox") as second:
+    with Playing(tmp_path / "inbox") as second:
         answer = second.send("PUT", f"{PROJECTS}/{made['id']}", {"description": "two"})
         assert answer.status == 200
         assert answer.json == made | {"description": "two"}
 
 
-def test_a_character_has_a_bible(run: Living) -> None:
+def test_a_character_has_a_bible(run: Playing) -> None:
     home = project(run, "Cast")
     made = character(
         run, home["id"], "Akira", description="d", personality="calm", backstory="docks\n\nfar",
@@ -157,7 +157,7 @@ def test_a_character_has_a_bible(run: Living) -> None:
     ],
 )
 def test_what_is_not_there_is_422_with_the_nearest_names(
-    run: Living, path: str, asked: dict[str, Any], near: str
+    run: Playing, path: str, asked: dict[str, Any], near: str
 ) -> None:
     home = project(run, "Nearby")
     character(run, home["id"], "Akira Near")
@@ -192,12 +192,12 @@ def test_what_is_not_there_is_422_with_the_nearest_names(
     ],
 )
 def test_bad_ids_and_values_are_400_404_or_422(
-    run: Living, method: str, path: str, body: Any, status: int
+    run: Playing, method: str, path: str, body: Any, status: int
 ) -> None:
     assert run.send(method, path, body).status == status
 
 
-def test_text_comes_back_as_it_was_said(run: Living) -> None:
+def test_text_comes_back_as_it_was_said(run: Playing) -> None:
     words = [
         "no", "on", "12:30", "1e3", "0o17", "010", "~", "null", "- a", "a: b", "# c", "a #b", " x ",
         "'", '"', "\\", "é日本語🎨", "*a", "&a", "!a", "%a", "@a", "`a", "{a}", "[a]", "<<", "|",
@@ -216,7 +216,7 @@ def test_nothing_is_written_through_a_link_that_leaves_the_inbox(tmp_path: Path)
     root = tmp_path / "inbox"
     root.mkdir()
     os.symlink(outside, root / "projects")
-    with living(root) as run:
+    with Playing(root) as run:
         answer = run.send("POST", PROJECTS, {"name": "Away"})
         assert answer.status == 503
         assert answer.json["file"].startswith("projects/")
@@ -226,7 +226,7 @@ def test_nothing_is_written_through_a_link_that_leaves_the_inbox(tmp_path: Path)
 
 
 def test_a_file_that_is_in_the_way_is_not_overwritten(tmp_path: Path) -> None:
-    with living(tmp_path / "inbox") as run:
+    with Playing(tmp_path / "inbox") as run:
         file = run.root / "projects" / public_id("project", "mine") / "project.yaml"
         file.parent.mkdir(parents=True)
         file.write_text("# nothing yet\n")
@@ -238,26 +238,26 @@ def test_a_file_that_is_in_the_way_is_not_overwritten(tmp_path: Path) -> None:
 def test_a_late_runner_is_said_and_what_was_written_is_taken_up_later(
     tmp_path: Path,
 ) -> None:
-    with living(tmp_path / "inbox", patience=0.3) as run:
-        with run.turn:
+    with Playing(tmp_path / "inbox", patience=0.3) as run:
+        with run.held():
             answer = run.send("POST", PROJECTS, {"name": "Late"})
         assert answer.status == 503
         assert answer.headers["Retry-After"]
         assert "runner has not recorded it" in answer.json["detail"]
         id_ = public_id("project", "late")
-        run.until(f"{PROJECTS}/{id_}", "name", "Late")
+        run.until_said(f"{PROJECTS}/{id_}", "name", "Late")
         assert project(run, "Late")["id"] == id_
 
 
 def test_nothing_is_taken_while_the_inbox_is_lost(tmp_path: Path) -> None:
-    with living(tmp_path / "inbox") as run:
+    with Playing(tmp_path / "inbox") as run:
         project(run, "There")
         away = tmp_path / "away"
         run.root.rename(away)
-        run.until("/health", "status", "degraded")
+        run.until_said("/health", "status", "degraded")
         answer = run.send("POST", PROJECTS, {"name": "Nowhere"})
         assert answer.status == 503
         assert not run.root.exists()
         away.rename(run.root)
-        run.until("/health", "status", "ok")
+        run.until_said("/health", "status", "ok")
         assert run.send("POST", PROJECTS, {"name": "Nowhere"}).status == 200
