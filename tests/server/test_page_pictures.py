@@ -46,6 +46,18 @@ def test_a_picture_opens_large_with_its_recipe_by_keyboard_alone(
     expect(page.locator(".picture:visible").nth(1)).to_be_focused()
 
 
+def test_the_way_back_leads_out_of_a_picture_too(served: Served, page: Page) -> None:
+    served.production.job("a.yaml", Job(prompt="beach"))
+    served.production.draw_all()
+    page.goto(f"{served.url}/#/jobs")
+    page.get_by_role("link", name="Gallery").click()
+    page.locator("#gallery .picture").click()
+    expect(page.locator("#viewer")).to_be_visible()
+    page.go_back()
+    expect(page.locator("#viewer")).to_be_hidden()
+    expect(page.locator("#view-jobs")).to_be_visible()
+
+
 def test_arrows_move_through_the_gallery_and_tab_leaves_it(served: Served, page: Page) -> None:
     made = served.production
     made.job("a.yaml", Job(prompt="beach", count=30))

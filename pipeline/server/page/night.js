@@ -144,8 +144,9 @@ function axis({ since, now }) {
   const zone = new Date(from).getTimezoneOffset() * 60_000;
   const node = el("div", { class: "axis", "aria-hidden": "true" });
   const last = to - 0.06 * (to - from); // where the words of a mark still find room
+  const fine = step < 60_000 ? { second: "2-digit" } : {}; // or two marks would say the same
   for (let at = Math.ceil((from - zone) / step) * step + zone; at < last; at += step) {
-    const mark = el("span", {}, new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+    const mark = el("span", {}, new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", ...fine }));
     mark.style.setProperty("--at", `${((at - from) / (to - from)) * 100}%`);
     node.append(mark);
   }

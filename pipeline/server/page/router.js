@@ -32,6 +32,7 @@ export function follow() {
   const there = place();
   const changed = shown !== there.name;
   shown = there.name;
+  if (changed) for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   for (const name of views.keys()) by(`view-${name}`).hidden = name !== shown;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.hash === `#/${shown}`) link.setAttribute("aria-current", "page");
