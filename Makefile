@@ -5,13 +5,18 @@ VENV ?= .venv
 # Words for the program itself, as in: make demo ARGS=--keep
 ARGS ?=
 
-# Apart from requirements.lock, because the build of torch that fits (CUDA, CPU, macOS) depends on
-# the machine: pip takes the one it would take for you.
-TORCH := 2.13.0
+# Which build of torch: the one pip takes by itself (on Linux that for CUDA, of several GB), or one of
+# those at download.pytorch.org, as in: make venv TORCH=cpu. Apart from requirements.lock, because it
+# depends on the machine.
+TORCH ?=
+TORCH_INDEX := $(addprefix --index-url https://download.pytorch.org/whl/,$(filter-out cuda,$(TORCH)))
+TORCH_VERSION := 2.13.0
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-PACKAGES := $(VENV)/packages-with-torch-$(TORCH)
+# Where nothing is said of torch, the build that is there stays.
+PACKAGES := $(VENV)/packages-with-torch-$(TORCH_VERSION)$(addprefix -,$(TORCH))
+PACKAGES := $(firstword $(if $(TORCH),,$(wildcard $(PACKAGES)*)) $(PACKAGES))
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
@@ -49,7 +54,7 @@ bench: $(INSTALLED) ## measure on this machine; fails if a row falls short
 bench-gpu: $(INSTALLED) ## the same on a GPU
 	$(BIN)/python -m tests.benchmarks --gpu $(ARGS)
 
-venv: $(INSTALLED) ## the pinned environment in .venv
+venv: $(INSTALLED) ## the pinned environment in .venv; TORCH=cpu, cuda, rocm7.1, …
 
 # The stamp is written last, so a build that was cut short begins anew.
 $(PACKAGES): requirements.lock
@@ -58,7 +63,7 @@ $(PACKAGES): requirements.lock
 	  " name another one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install --quiet --no-deps --require-hashes -r requirements.lock
-	$(PIP) install torch==$(TORCH)
+	$(PIP) install $(TORCH_INDEX) torch==$(TORCH_VERSION)
 	@touch $@
 
 $(INSTALLED): $(PACKAGES) pyproject.toml
@@ -67,7 +72,7 @@ $(INSTALLED): $(PACKAGES) pyproject.toml
 	@touch $@
 
 lock: ## pin anew what pyproject.toml asks for; needs uv; ARGS=--upgrade takes newer ones
-	echo torch==$(TORCH) | uv pip compile pyproject.toml --constraint - --output-file requirements.lock $(ARGS)
+	echo torch==$(TORCH_VERSION) | uv pip compile pyproject.toml --constraint - --output-file requirements.lock $(ARGS)
 
 clean: ## remove what make and the demo made
 	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
