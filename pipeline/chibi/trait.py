@@ -28,7 +28,7 @@ from pipeline.chibi.painter import paint
 from pipeline.chibi.scene import Scene
 from pipeline.core.manifest import parse_size
 
-SHIPPED: Final = Path(__file__).parents[2] / "examples/moonlit-orchard/loras/momo.safetensors"
+SHIPPED: Final = Path(__file__).parents[1] / "examples/moonlit-orchard/loras/momo.safetensors"
 AGAIN: Final = 10
 """After so many pictures with the LoRA one without it is drawn again."""
 COLUMNS: Final = 10

@@ -43,10 +43,10 @@ def run(once: bool, **flags: object) -> int:
 @options.running
 @click.option("--keep", is_flag=True, help="Stay up with the page.")
 @click.option(
-    "--folder", type=click.Path(path_type=Path), help="Where to draw.  [demo/ in the clone]"
+    "--folder", type=click.Path(path_type=Path), help="Where to draw.  [./demo]"
 )
 @click.option(
-    "--examples", type=click.Path(path_type=Path), help="What to draw.  [examples/ in the clone]"
+    "--examples", type=click.Path(path_type=Path), help="What to draw.  [the example production]"
 )
 def demo(keep: bool, folder: Path | None, examples: Path | None, **flags: object) -> int:
     """Draw the example production and show a contact sheet.
@@ -57,7 +57,7 @@ def demo(keep: bool, folder: Path | None, examples: Path | None, **flags: object
     from pipeline.commands.demo import demo as draw
     from pipeline.terminal import Terminal
 
-    place = FOLDER if folder is None else options.absolute(folder)
+    place = options.absolute(folder or FOLDER)
     source = EXAMPLES if examples is None else options.absolute(examples)
     # Nobody could start the queue of a demo that a setting of theirs begins paused.
     flags["on_start"] = "run"

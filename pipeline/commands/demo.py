@@ -28,9 +28,9 @@ from pipeline.telling import counted
 from pipeline.terminal import Terminal
 from pipeline.wiring import produce
 
-CLONE = Path(__file__).parents[2]
-EXAMPLES = CLONE / "examples"
-FOLDER = CLONE / "demo"
+EXAMPLES = Path(__file__).parents[1] / "examples"
+"""Those of the clone, by a link that a wheel has the files of."""
+FOLDER = Path("demo")
 SHEET = "contact-sheet.png"
 MARKER = ".anime-demo"
 _DRAWN = (PRIVATE, "*.error.txt", "*.[0-9][0-9].png")
@@ -53,7 +53,7 @@ def prepare(folder: Path, examples: Path) -> None:
     """
     if not examples.is_dir():
         raise NoDemo(
-            f"there are no examples in {examples}", "run the demo from a clone of the repository"
+            f"there are no examples in {examples}", "name a folder of manifests with --examples"
         )
     if os.path.lexists(folder):
         _remove(folder)
