@@ -53,6 +53,14 @@ def local(at: str) -> str:
     return f"{datetime.fromisoformat(at).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
+def job_of(event: e.Event) -> str | None:
+    """The key of the job that the event is about."""
+    if isinstance(event, e.JobSubmitted | e.JobWithdrawn):
+        return event.key
+    job: str | None = getattr(event, "job", None)
+    return job
+
+
 def told(event: e.Event) -> Told:
     """The event in words."""
     match event:

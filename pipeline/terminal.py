@@ -4,9 +4,8 @@ Owns the look. On a terminal the workers' progress moves at the bottom; elsewher
 lines only. Text of jobs and manifests is never markup. A terminal that goes away stops nothing.
 """
 
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -20,7 +19,8 @@ from pipeline.core import events as e
 from pipeline.core.events import Event
 from pipeline.core.observed import Live, Stepped, WorkerLive
 from pipeline.journal import Line
-from pipeline.telling import VERB_WIDTH, Told, Tone, clean, counted, told
+from pipeline.telling import VERB_WIDTH, Told, clean, counted, told
+from pipeline.voice import Voice
 
 _STYLES = {"good": "green", "bad": "bold red", "plain": "cyan", "quiet": "dim"}
 _BAR = 24
@@ -34,14 +34,11 @@ class _Console(Console):
         self.quiet = True
 
 
-class Terminal(logging.Handler):
-    """An Audience that writes to `stream`; also takes the log, so that both share the lines.
-
-    Use it as a context: the progress is on the terminal from enter to exit.
-    """
+class Terminal(Voice):
+    """Writes to `stream`; from enter to exit the progress is on the terminal."""
 
     def __init__(self, stream: TextIO) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__()
         self._console = _Console(
             file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True
         )
@@ -49,8 +46,7 @@ class Terminal(logging.Handler):
         self._workers: tuple[WorkerLive, ...] = ()
         self._steps: dict[str, tuple[int, int]] = {}
         self._drawn = self._troubles = 0
-        self._draining = self._gone = False
-        self._lost: str | None = None
+        self._gone = False
         self._moving: Moving | None = None
 
     def __enter__(self) -> Self:
@@ -73,15 +69,12 @@ class Terminal(logging.Handler):
             with suppress(OSError):
                 moving.stop()
 
-    @contextmanager
-    def hearing(self) -> Iterator[None]:
-        """Takes the warnings of the whole program for as long as this lasts."""
-        root = logging.getLogger()
-        root.addHandler(self)
-        try:
-            yield
-        finally:
-            root.removeHandler(self)
+    def changed(self, live: Live) -> None:
+        """What the workers do is different now."""
+        busy = {worker.name for worker in live.workers if worker.phase == "rendering"}
+        self._steps = {name: steps for name, steps in self._steps.items() if name in busy}
+        self._workers = live.workers
+        super().changed(live)
 
     def recorded(self, line: Line, event: Event) -> None:
         """A fact is on disk."""
@@ -99,31 +92,6 @@ class Terminal(logging.Handler):
     def ticked(self, tick: Stepped) -> None:
         """A step is done."""
         self._steps = self._steps | {tick.worker: (tick.step, tick.steps)}
-
-    def changed(self, live: Live) -> None:
-        """What the workers do is different now."""
-        busy = {worker.name for worker in live.workers if worker.phase == "rendering"}
-        self._steps = {name: steps for name, steps in self._steps.items() if name in busy}
-        self._workers = live.workers
-        if live.draining and not self._draining:
-            self.note("stopping", "when the pictures in work are done; once more stops at once")
-        self._draining = live.draining
-        if live.inbox_lost != self._lost:
-            self._lost = live.inbox_lost
-            if self._lost is None:
-                self.note("back", "the inbox is whole again")
-            else:
-                self.show(Told(verb="lost", subject=clean(self._lost), tone="bad"))
-
-    def note(self, verb: str, subject: str) -> None:
-        """A line of the program's own, such as where the page is."""
-        self.show(Told(verb=verb, subject=clean(subject)))
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """A line of the log."""
-        tone: Tone = "bad" if record.levelno >= logging.ERROR else "plain"
-        verb = record.levelname.lower()
-        self.show(Told(verb=verb, subject=clean(record.getMessage()), tone=tone))
 
     def show(self, one: Told) -> None:
         """Write a line and what stands below it; once the stream is gone, nothing."""

@@ -70,7 +70,7 @@ def test_installed_elsewhere_it_draws_the_demo(wheel: Path, tmp_path: Path) -> N
     subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", wheel], check=True)
     empty = tmp_path / "empty"
     empty.mkdir()
-    command = [tmp_path / "venv/bin/anime", "demo", "--device", "cpu", "--port", "0"]
+    command = [str(tmp_path / "venv/bin/anime"), "demo", "--device", "cpu", "--port", "0"]
     done = subprocess.run(command, cwd=empty, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (empty / "demo/contact-sheet.png").is_file()

@@ -2,14 +2,16 @@
 
 import sys
 import time
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli import options
 
 if TYPE_CHECKING:
-    from pipeline.journal import Tail
+    from pipeline.journal import Line, Tail
 
 POLL = 0.2
 """Seconds between two looks at a journal that is followed."""
@@ -23,34 +25,44 @@ POLL = 0.2
 @options.inbox
 @options.as_json
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
+@click.option("--job", metavar="JOB", help="Only what is about this job: its key, file or picture.")
 @click.pass_context
-def log(ctx: click.Context, inbox: str | None, as_json: bool, follow: bool) -> None:
+def log(
+    ctx: click.Context, inbox: str | None, as_json: bool, follow: bool, job: str | None
+) -> None:
     """Show the journal, a line for each event.
 
     With --json, the lines as they are on the disk.
     """
     if ctx.invoked_subcommand is not None:
-        if follow:
-            raise click.UsageError(f"--follow is not for {ctx.invoked_subcommand}")
+        for said, name in ((follow, "--follow"), (job, "--job")):
+            if said:
+                raise click.UsageError(f"{name} is not for {ctx.invoked_subcommand}")
         return
-    from pipeline.history import journal_path
+    from pipeline.history import event_of, journal_path
     from pipeline.journal import Tail, replay
-    from pipeline.telling import logged
+    from pipeline.telling import job_of, logged
 
-    path = journal_path(options.inbox_of(inbox))
-    if follow:
-        _follow(Tail(path), as_json)
-    for line in replay(path):
-        click.echo(line.raw if as_json else logged(line))
+    root = options.inbox_of(inbox)
+    key = None if job is None else _key(root, job)
+    path = journal_path(root)
+    for line in _all(Tail(path)) if follow else replay(path):
+        if key is None or job_of(event_of(line)) == key:
+            click.echo(line.raw if as_json else logged(line))
     sys.stdout.flush()
 
 
-def _follow(tail: "Tail", as_json: bool) -> NoReturn:
-    from pipeline.telling import logged
+def _key(root: Path, job: str) -> str:
+    from pipeline.commands.showing import find
+    from pipeline.history import restore
 
+    return find(restore(root), root, job).key
+
+
+def _all(tail: "Tail") -> Iterator["Line"]:
+    """The lines there are, and those that come, without end."""
     while True:
-        for line in tail.read():
-            click.echo(line.raw if as_json else logged(line))
+        yield from tail.read()
         sys.stdout.flush()
         time.sleep(POLL)
 

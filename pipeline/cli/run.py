@@ -1,5 +1,6 @@
 """`anime run` and `anime demo`."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -23,14 +24,16 @@ def run(once: bool, **flags: object) -> int:
     the page is served only if --port is given; the exit status is 1 if anything failed, was
     rejected, is quarantined or still waits.
     """
+    from pipeline.records import Records, kept_by_systemd
     from pipeline.terminal import Terminal
     from pipeline.wiring import produce
 
     settings = options.settings(flags)
     page = not once or settings.origins["port"] == "--port"
-    terminal = Terminal(sys.stdout)
-    with terminal.hearing(), terminal:
-        code = produce(settings, once=once, page=page, audience=terminal, note=terminal.note)
+    speaking = Records if kept_by_systemd(os.environ, sys.stdout) else Terminal
+    voice = speaking(sys.stdout)
+    with voice.hearing(), voice:
+        code = produce(settings, once=once, page=page, audience=voice, note=voice.note)
     if once:
         from pipeline.commands.standing import standing, summary
 
@@ -42,9 +45,7 @@ def run(once: bool, **flags: object) -> int:
 @click.command(short_help="Draw the example production and show a contact sheet.")
 @options.running
 @click.option("--keep", is_flag=True, help="Stay up with the page.")
-@click.option(
-    "--folder", type=click.Path(path_type=Path), help="Where to draw.  [./demo]"
-)
+@click.option("--folder", type=click.Path(path_type=Path), help="Where to draw.  [./demo]")
 @click.option(
     "--examples", type=click.Path(path_type=Path), help="What to draw.  [the example production]"
 )

@@ -21,7 +21,7 @@ from pipeline.history import PRIVATE, event_of, journal_path
 from pipeline.journal import replay
 from pipeline.model import describe
 from pipeline.settings import Settings
-from pipeline.telling import clean, counted, logged
+from pipeline.telling import clean, counted, job_of, logged
 
 MARKS = 2
 """Tokens of a text encoder's window that begin and end take."""
@@ -71,7 +71,8 @@ def _judged(takes: tuple[Take, ...], wanted: frozenset[Verdict | None]) -> Itera
 
 
 def find(state: State, root: Path, key: str) -> JobState:
-    """The job of that key; its manifest's or a picture's path will do, as seen from here too."""
+    """The job of that key; its manifest's or a picture's path will do, as seen from here too, or
+    its bare name if no other job is called so."""
     known = {name: job for name, job in state.jobs.items() if not job.withdrawn}
     for name in (key, _inside(root, key)):
         if name in known:
@@ -80,9 +81,14 @@ def find(state: State, root: Path, key: str) -> JobState:
             pictures = (image.file for take in job.takes for image in take.images.values())
             if name == job.file or name in pictures:
                 return job
-    close = near(key, known)
+    called = [job for name, job in known.items() if name.rpartition("/")[2] == key]
+    if len(called) == 1:
+        return called[0]
+    close = sorted(job.key for job in called) or near(key, known)
     raise UnknownJob(
-        f"there is no job {key!r} in {root}",
+        f"{len(called)} jobs in {root} are called {key!r}"
+        if called
+        else f"there is no job {key!r} in {root}",
         f"did you mean {' or '.join(close)}?" if close else "'anime plan --all' lists the jobs",
     )
 
@@ -170,10 +176,7 @@ def _image(image: Image) -> str:
 
 
 def _history(root: Path, key: str) -> Iterator[str]:
-    for line in replay(journal_path(root)):
-        event = event_of(line)
-        if key in {getattr(event, "job", None), getattr(event, "key", None)}:
-            yield logged(line)
+    return (logged(line) for line in replay(journal_path(root)) if job_of(event_of(line)) == key)
 
 
 def _inside(root: Path, key: str) -> str:

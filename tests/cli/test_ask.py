@@ -89,3 +89,26 @@ def test_show_of_an_unknown_job_names_the_nearest(tmp_path: Path) -> None:
         f"error: there is no job 'neon/rof' in {root}",
         "  hint: did you mean neon/roof?",
     ]
+
+
+def test_a_job_has_a_log_of_its_own_by_its_name(tmp_path: Path) -> None:
+    root = inbox(tmp_path / "inbox", **{"neon/other.yaml": "kind: job\nprompt: x\n"})
+    run = Run(root)
+    run.until(lambda: run.status("neon/roof") == "done")
+    run.close()
+    told = anime("log", "--job", "roof", "--inbox", root, cwd=tmp_path)
+    lines = [line.split()[2:] for line in told.stdout.splitlines()]
+    assert lines[0][:3] == ["submitted", "job", "neon/roof"]
+    assert lines[-1][:2] == ["drawn", "neon/roof.01.png"]
+    assert "other" not in told.stdout
+    refused = anime("log", "--job", "roof", "verify", "--inbox", root, cwd=tmp_path)
+    assert refused.returncode == 2
+
+
+def test_a_name_that_several_jobs_have_is_not_guessed(tmp_path: Path) -> None:
+    root = inbox(tmp_path / "inbox", **{"b/roof.yaml": "kind: job\nprompt: x\n"})
+    told = anime("show", "roof", "--inbox", root, cwd=tmp_path)
+    assert told.stderr.splitlines() == [
+        f"error: 2 jobs in {root} are called 'roof'",
+        "  hint: did you mean b/roof or neon/roof?",
+    ]
