@@ -202,7 +202,7 @@ def test_one_that_breaks_while_it_is_put_on_leaves_nothing(
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.render.adapters.set_peft_model_state_dict", fails)
+        patch.setattr("pipeline.render.layers.set_peft_model_state_dict", fails)
         with pytest.raises(MemoryError):
             painter.wear(worn(files["peft with text"]).adapters, root)
     assert drawn(painter, INPUTS, root) == plain
