@@ -43,6 +43,8 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             | e.WildcardWithdrawn()
             | e.AdapterDeclared()
             | e.AdapterWithdrawn()
+            | e.PictureDeclared()
+            | e.PictureWithdrawn()
             | e.ManifestRejected()
             | e.ManifestMended()
         ):
@@ -112,6 +114,8 @@ _Declaration: TypeAlias = (
     | e.WildcardWithdrawn
     | e.AdapterDeclared
     | e.AdapterWithdrawn
+    | e.PictureDeclared
+    | e.PictureWithdrawn
     | e.ManifestRejected
     | e.ManifestMended
 )
@@ -124,6 +128,8 @@ _Supply: TypeAlias = (
     | e.WildcardWithdrawn
     | e.AdapterDeclared
     | e.AdapterWithdrawn
+    | e.PictureDeclared
+    | e.PictureWithdrawn
 )
 """What manifests name and that is no manifest itself."""
 
@@ -164,6 +170,8 @@ def _declare(state: State, event: _Declaration) -> None:
             | e.WildcardWithdrawn()
             | e.AdapterDeclared()
             | e.AdapterWithdrawn()
+            | e.PictureDeclared()
+            | e.PictureWithdrawn()
         ):
             _supply(state, event)
         case e.ManifestRejected(file=file):
@@ -194,6 +202,12 @@ def _supply(state: State, event: _Supply) -> None:
         case e.AdapterWithdrawn(file=file):
             state.adapters.pop(file, None)
             _forget(state, file, f"adapter {file}")
+        case e.PictureDeclared(file=file, picture=picture):
+            state.pictures[file] = picture
+            state.files.setdefault(file, {})[f"picture {file}"] = None
+        case e.PictureWithdrawn(file=file):
+            state.pictures.pop(file, None)
+            _forget(state, file, f"picture {file}")
         case _:
             assert_never(event)
 
