@@ -1,4 +1,4 @@
-"""Pictures and ControlNets to draw from, made for a test; and bare diffusers that draws from them."""
+"""Pictures and ControlNets to draw from, made for a test, and bare diffusers that does so."""
 
 from pathlib import Path
 from typing import Any

@@ -12,6 +12,7 @@ from PIL import Image
 
 from pipeline.core.resolved import Picture, Refined, Region, Resolved, Source
 from pipeline.core.samplers import SCHEDULES, Sampler, Schedule
+from pipeline.model import NOTHING_TOLD, check
 from pipeline.render import model, reading
 from pipeline.render.decoding import CannotUse
 from pipeline.render.paint import Painter
@@ -23,9 +24,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # diffuse
 CPU = torch.device("cpu")
 SIZE = (ASKED.width, ASKED.height)
 STEPS = 5
-EVERY: list[tuple[Sampler, Schedule]] = [
-    (sampler, schedule) for sampler in SCHEDULES for schedule in SCHEDULES[sampler]
-]
 SOME: list[tuple[Sampler, Schedule]] = [
     ("dpmpp_2m", "karras"),
     ("euler_ancestral", "normal"),
@@ -33,6 +31,7 @@ SOME: list[tuple[Sampler, Schedule]] = [
     ("dpmpp_2m_sde", "beta"),
     ("lcm", "normal"),
 ]
+EVERY = list(dict.fromkeys([*((sampler, able[0]) for sampler, able in SCHEDULES.items()), *SOME]))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -74,7 +73,9 @@ def paint(
 
 
 def opened(root: Path, of: Picture) -> Image.Image:
-    return Image.open(root / of.file)
+    with Image.open(root / of.file) as image:
+        image.load()
+    return image
 
 
 def counted(steps: list[int]) -> list[tuple[int, int]]:
@@ -99,7 +100,7 @@ def test_over_a_picture(
     assert len(steps) < STEPS * 2
 
 
-@pytest.mark.parametrize(("sampler", "schedule"), SOME)
+@pytest.mark.parametrize(("sampler", "schedule"), SOME[:3])
 @pytest.mark.parametrize("strength", [0.6, 1.0])
 def test_within_a_mask(
     sampler: Sampler, schedule: Schedule, strength: float, case: Case, painter: Painter,
@@ -142,7 +143,7 @@ def test_a_second_pass_goes_on_with_the_noise_of_the_first(
 
 
 @pytest.mark.parametrize("way", ["ControlNet", "ControlNetImg2Img", "ControlNetInpaint"])
-@pytest.mark.parametrize(("sampler", "schedule"), SOME[:3])
+@pytest.mark.parametrize(("sampler", "schedule"), SOME[1:3])
 def test_with_a_controlnet(
     way: str, sampler: Sampler, schedule: Schedule, case: Case, painter: Painter, tmp_path: Path
 ) -> None:
@@ -235,9 +236,10 @@ def test_nothing_of_one_picture_is_left_for_the_next(
 ) -> None:
     before, _ = paint(painter, ASKED, tmp_path)
     source, mask = guides.picture(tmp_path, "s.png"), guides.mask(tmp_path, "m.png")
+    net = guides.control(case.bare.unet)
     asked = replace(
         ASKED, steps=STEPS, source=Source(picture=source, strength=0.5, mask=mask),
-        controls=(guides.steering(guides.control(case.bare.unet), tmp_path, "a.safetensors", source),),
+        controls=(guides.steering(net, tmp_path, "a.safetensors", source),),
     )  # fmt: skip
     paint(painter, asked, tmp_path)
     again, _ = paint(painter, ASKED, tmp_path)
@@ -261,11 +263,10 @@ def test_previews_change_no_pixel(case: Case, painter: Painter, tmp_path: Path) 
 
 def test_a_vae_wider_than_the_unet_is_not_converted(case: Case, tmp_path: Path) -> None:
     """As SDXL's on a GPU, where diffusers would convert it to encode a picture."""
-    from pipeline.model import NOTHING_TOLD, check
-
     kind = check(case.file, NOTHING_TOLD)
     pipe = reading.read(case.file, kind, NOTHING_TOLD, torch.bfloat16)
-    pipe.register_modules(vae=reading.read(case.file, kind, NOTHING_TOLD, torch.float32).vae)
+    if case.family == "sdxl":
+        pipe.register_modules(vae=reading.read(case.file, kind, NOTHING_TOLD, torch.float32).vae)
     shared = _attached(model.Loaded(pipe, CPU))
     before = [(w.data_ptr(), w.dtype) for w in shared.vae.parameters()]
     config = dict(shared.vae.config)
@@ -284,10 +285,10 @@ def test_a_picture_that_changed_meanwhile_is_not_drawn_from(
     source = guides.picture(tmp_path, "sketch.png")
     asked = replace(ASKED, source=Source(picture=source, strength=0.5))
     guides.picture(tmp_path, "sketch.png", seed=1)
-    with pytest.raises(CannotUse, match="sketch.png is another one than when the job was read"):
+    with pytest.raises(CannotUse, match=r"sketch\.png is another one than when the job was read"):
         painter.gather(asked, tmp_path)
     (tmp_path / "sketch.png").unlink()
-    with pytest.raises(CannotUse, match=r"sketch.png cannot be read: No such file"):
+    with pytest.raises(CannotUse, match=r"sketch\.png cannot be read: No such file"):
         painter.gather(asked, tmp_path)
 
 
@@ -308,5 +309,5 @@ def test_controlnets_of_another_build_are_refused_by_name(
     other = original.build(tmp_path / "words", "sdxl" if case.family == "sd" else "sd")
     bones = guides.picture(tmp_path, "p.png")
     steering = guides.steering(guides.control(other.unet), tmp_path, "nets/x.safetensors", bones)
-    with pytest.raises(CannotUse, match=r"nets/x\.safetensors does not go with the model: its? "):
+    with pytest.raises(CannotUse, match=r"nets/x\.safetensors does not go with the model: it"):
         painter.gather(replace(ASKED, controls=(steering,)), tmp_path)
