@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 
 
 def waiting(state: State, loaded: Loaded) -> list[Problem]:
-    """What the manifests of a file refer to that is not there, each at its place in the file."""
+    """What the manifests of a file refer to that is not there, each at its place in the file; but
+    not pictures that a job here is still to draw."""
     return [
         loaded.problem(
             document,
@@ -37,6 +38,7 @@ def waiting(state: State, loaded: Loaded) -> list[Problem]:
         )
         for document in loaded.documents
         for missing in _missing(state, loaded, document.manifest)
+        if missing.kind != "drawing"
     ]
 
 
@@ -94,8 +96,8 @@ def _way_out(state: State, missing: Missing) -> str:
         return "put another one there, or take the line away"
     if missing.kind == "picture" and jobs_of(missing.name):
         return (
-            "it is called as one that is drawn here: it has to be drawn by its job; give a picture "
-            "of your own another name"
+            "it is called as those that are drawn here, and no job draws it: give a picture of "
+            "your own another name"
         )
     if missing.kind in ("LoRA", "ControlNet") and missing.why:
         return "take one that is made for it, or take the line away"

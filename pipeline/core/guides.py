@@ -159,6 +159,10 @@ def _picture(
         sha256 = drawn_there(drawer, file)
         if sha256 is not None:
             return Picture(file=file, sha256=sha256)
+        if _is_to_draw(drawer, file):
+            why = f"the picture {file} is not drawn yet"
+            missing.append(Missing(kind="drawing", name=name, field=place, why=why))
+            return None
     missing.append(
         Missing(kind="picture", name=name, nearest=_nearest(state, job, name), field=place)
     )
@@ -175,6 +179,15 @@ def drawn_there(job: JobState, file: str) -> str | None:
     last = job.takes[-1] if job.takes else None
     images = last.images.values() if last is not None else ()
     return next((each.sha256 for each in images if each.file == file and not each.discarded), None)
+
+
+def _is_to_draw(job: JobState, file: str) -> bool:
+    """Whether the job may yet draw a picture of this name; how many it draws is known once it has
+    a take."""
+    number = file.removesuffix(".png").rpartition(".")[2]
+    if job.withdrawn or not number.isdigit() or int(number) < 1:
+        return False
+    return not job.takes or int(number) <= len(job.takes[-1].cells)
 
 
 def _comes_from(state: State, job: JobState, key: str, seen: set[str]) -> bool:

@@ -128,7 +128,7 @@ ControlKind = Literal["pose", "lineart", "scribble", "softedge", "canny", "depth
 Share = Annotated[float, Meta(ge=0, le=1)]
 MOST_CONTROLS = 4
 """Of one manifest."""
-STRENGTH, REFINING = 0.6, 0.4
+STRENGTH, REFINING = 0.75, 0.4
 """How much is drawn anew over a picture that is begun from, and in a second pass."""
 
 
@@ -457,12 +457,12 @@ class Job(
     ] = None  # fmt: skip
     from_: Annotated[
         PictureName | From | None,
-        says("a picture to begin from: a file, or `picture`, `strength` and `mask`",
+        says("a picture to begin from instead of noise; a file alone will do",
              {"picture": "sketch.png", "strength": 0.5}, "noise alone"),
     ] = field(default=None, name="from")  # fmt: skip
     refine: Annotated[
         Scale | Refine | None,
-        says("a second pass at a larger size: how much larger, or `scale`, `strength` and `steps`",
+        says("a second pass at a larger size; the scale alone will do",
              {"scale": 1.5, "strength": 0.4}, "none"),
     ] = None  # fmt: skip
     control: Annotated[

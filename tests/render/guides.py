@@ -33,12 +33,10 @@ def mask(root: Path, file: str, size: tuple[int, int] = (64, 96)) -> Picture:
     return Picture(file=file, sha256=sha256_of(root / file))
 
 
-def control(unet: Any, seed: int = 1) -> Any:
+def control(unet: Any, seed: int = 1, widths: tuple[int, ...] = (8, 8, 16, 16)) -> Any:
     """A ControlNet for a UNet, with random weights that do something."""
     torch.manual_seed(seed)
-    net = _diffusers.ControlNetModel.from_unet(
-        unet, conditioning_embedding_out_channels=(8, 8, 16, 16)
-    )
+    net = _diffusers.ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=widths)
     for each in (net.controlnet_cond_embedding, net.controlnet_down_blocks,
                  net.controlnet_mid_block):  # fmt: skip
         for weight in each.parameters():
