@@ -158,11 +158,15 @@ def _declare(state: State, event: _Declaration) -> None:
             _submit(state, event)
             state.files.setdefault(file, {})[f"job {key}"] = None
             state.folded[key.casefold()] = key
+            state.guided.pop(key, None)
+            if event.spec.from_ is not None or event.spec.control:
+                state.guided[key] = None
         case e.JobWithdrawn(key=key, file=file):
             change_job(state, key, withdrawn=True)
             in_last_take(state, key, at_rest)
             _forget(state, file, f"job {key}")
             state.folded.pop(key.casefold(), None)
+            state.guided.pop(key, None)
         case (
             e.StylesDeclared()
             | e.StylesWithdrawn()

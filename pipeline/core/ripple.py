@@ -104,10 +104,12 @@ def _with_loras(state: State) -> frozenset[str]:
 def _drawn_from(state: State, beginning: str) -> frozenset[str]:
     """The jobs that name a picture whose file's name begins so, wherever it stands."""
     return frozenset(
-        job.key
-        for job in state.jobs.values()
-        if (job.spec.from_ is not None or job.spec.control)
-        and any(name.rpartition("/")[2].startswith(beginning) for _, name in pictures_of(job.spec))
+        key
+        for key in state.guided
+        if any(
+            name.rpartition("/")[2].startswith(beginning)
+            for _, name in pictures_of(state.jobs[key].spec)
+        )
     )
 
 

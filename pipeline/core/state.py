@@ -173,8 +173,9 @@ class State(Struct, kw_only=True):
     """Everything the journal says. `files` has the keys each manifest file declares, as
     `(kind, key)`; `owed` the jobs with pictures owed; `styles`, `wildcards`, `adapters` and
     `pictures` what such files hold; `drawn` is by `digest:seed`; `answered` the commands answered
-    last; `failing` the jobs that failed since a picture was drawn, oldest first, and `pause_after`
-    how many of them are too many."""
+    last; `guided` the jobs that are drawn from pictures or by ControlNets; `failing` the jobs that
+    failed since a picture was drawn, oldest first, and `pause_after` how many of them are too
+    many."""
 
     seq: int = 0
     at: str = ""
@@ -189,6 +190,7 @@ class State(Struct, kw_only=True):
     jobs: dict[str, JobState] = {}
     folders: dict[str, str] = {}
     folded: dict[str, str] = {}
+    guided: dict[str, None] = {}
     files: dict[str, dict[str, None]] = {}
     rejected: dict[str, tuple[Problem, ...]] = {}
     owed: dict[str, None] = {}
