@@ -1,7 +1,9 @@
-"""LoRA files: what is in one, by its safetensors header alone, and whether it goes with a model.
+"""LoRA and ControlNet files: what is in one, by its safetensors header alone, and whether it goes
+with a model.
 
 Owns reading headers of files in the inbox, and what a manifest is told of them. Never loads a
-weight and never imports torch. The layouts are `pipeline.lora`'s.
+weight and never imports torch. The layouts are `pipeline.lora`'s and
+`pipeline.control`'s.
 """
 
 import os
@@ -13,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline import control
 from pipeline.core.adapters import AdapterFile
 from pipeline.lora import Body, Misfit, Unreadable, layers_of, match
 from pipeline.pictures import sha256_of
@@ -58,6 +61,8 @@ class Adapters:
     def _read(self, path: Path) -> AdapterFile:
         try:
             header, metadata = read_header(path)
+            if control.is_controlnet(header):
+                return self._control(path, header)
             layers = layers_of(header, metadata)
         except Unreadable as unreadable:
             return AdapterFile(fault=str(unreadable))
@@ -68,6 +73,19 @@ class Adapters:
             except Misfit as misfit:
                 unfit[model] = str(misfit)
         return AdapterFile(sha256=sha256_of(path), unfit=unfit)
+
+    def _control(self, path: Path, header: Header) -> AdapterFile:
+        """A ControlNet, which is told of by whoever asks for a LoRA."""
+        whatever = control.why_not(header)
+        found = {
+            model: whatever or control.misfit(header, body) for model, body in self._bodies.items()
+        }
+        return AdapterFile(
+            sha256=sha256_of(path),
+            fault="it is no LoRA but a ControlNet; name it in control, with a picture",
+            unfit={model: why for model, why in found.items() if why},
+            control=True,
+        )
 
 
 def read_header(path: Path) -> tuple[Header, dict[str, str]]:

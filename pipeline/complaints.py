@@ -14,6 +14,7 @@ from pipeline.core.keys import job_key, slug
 from pipeline.core.loras import of_manifest
 from pipeline.core.manifest import Character, Job, Manifest, Project
 from pipeline.core.missing import Missing
+from pipeline.core.pictures import jobs_of
 from pipeline.core.problem import Problem
 from pipeline.core.state import JobState, State
 from pipeline.core.status import waits_for
@@ -26,7 +27,8 @@ log = logging.getLogger(__name__)
 
 
 def waiting(state: State, loaded: Loaded) -> list[Problem]:
-    """What the manifests of a file refer to that is not there, each at its place in the file."""
+    """What the manifests of a file refer to that is not there, each at its place in the file; but
+    not pictures that a job here is still to draw."""
     return [
         loaded.problem(
             document,
@@ -36,6 +38,7 @@ def waiting(state: State, loaded: Loaded) -> list[Problem]:
         )
         for document in loaded.documents
         for missing in _missing(state, loaded, document.manifest)
+        if missing.kind != "drawing"
     ]
 
 
@@ -87,7 +90,16 @@ def _way_out(state: State, missing: Missing) -> str:
         tail = f"/{slug(missing.name)}"
         if home := next((key for key in state.characters if key.endswith(tail)), None):
             return f"another project has that name: write {home}"
-    if missing.kind == "LoRA" and missing.why:
+    if missing.kind == "picture" and missing.why and not missing.name:
+        return "change the number"
+    if missing.kind == "picture" and missing.why:
+        return "put another one there, or take the line away"
+    if missing.kind == "picture" and jobs_of(missing.name):
+        return (
+            "it is called as those that are drawn here, and no job draws it: give a picture of "
+            "your own another name"
+        )
+    if missing.kind in ("LoRA", "ControlNet") and missing.why:
         return "take one that is made for it, or take the line away"
     if near := nearest(missing.name, missing.nearest):
         return f"did you mean {near[0]}?"

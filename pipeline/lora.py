@@ -258,13 +258,13 @@ def _module(layer: Layer, body: Body) -> str | None:
     flat = body.flat.get(layer.part, {})
     names = [layer.name]
     if layer.part == "unet":
-        names.append(_from_sgm(layer.name, body.layers_per_block))
+        names.append(from_sgm(layer.name, body.layers_per_block))
     else:
         names.append(layer.name.removeprefix("text_model_"))
     return next((flat[name] for name in names if name in flat), None)
 
 
-def _from_sgm(name: str, layers: int) -> str:
+def from_sgm(name: str, layers: int) -> str:
     """A layer that Stability's own code calls `input_blocks_4_1_…`, by diffusers' name."""
     if name in _SGM_ALONE:
         return _SGM_ALONE[name]

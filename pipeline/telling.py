@@ -5,7 +5,7 @@ Owns the wording and that nothing in it can steer a terminal. Never prints.
 
 import unicodedata
 from datetime import datetime
-from typing import Literal, assert_never
+from typing import Literal, TypeAlias, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -61,6 +61,18 @@ def job_of(event: e.Event) -> str | None:
     return job
 
 
+_Supply: TypeAlias = (
+    e.StylesDeclared
+    | e.StylesWithdrawn
+    | e.WildcardDeclared
+    | e.WildcardWithdrawn
+    | e.AdapterDeclared
+    | e.AdapterWithdrawn
+    | e.PictureDeclared
+    | e.PictureWithdrawn
+)
+
+
 def told(event: e.Event) -> Told:
     """The event in words."""
     match event:
@@ -81,20 +93,17 @@ def told(event: e.Event) -> Told:
         ):
             kind, past = _DECLARING[type(event)]
             return _told(past, f"{kind} {event.key}", event.file, tone="quiet")
-        case e.StylesDeclared():
-            return _told("declared", counted(len(event.styles), "style"), event.file, tone="quiet")
-        case e.WildcardDeclared():
-            count = counted(len(event.lines), "line")
-            return _told("declared", f"wildcard of {count}", event.file, tone="quiet")
-        case e.StylesWithdrawn():
-            return _told("withdrawn", "styles", event.file, tone="quiet")
-        case e.WildcardWithdrawn():
-            return _told("withdrawn", "wildcard", event.file, tone="quiet")
-        case e.AdapterDeclared(adapter=adapter):
-            what = "LoRA" if adapter.sha256 else "weights"
-            return _told("declared", what, event.file, tone="quiet")
-        case e.AdapterWithdrawn():
-            return _told("withdrawn", "weights", event.file, tone="quiet")
+        case (
+            e.StylesDeclared()
+            | e.StylesWithdrawn()
+            | e.WildcardDeclared()
+            | e.WildcardWithdrawn()
+            | e.AdapterDeclared()
+            | e.AdapterWithdrawn()
+            | e.PictureDeclared()
+            | e.PictureWithdrawn()
+        ):
+            return _supplied(event)
         case e.ManifestRejected():
             below = tuple(line for problem in event.problems for line in lines(problem))
             count = counted(len(event.problems), "problem")
@@ -112,6 +121,32 @@ def told(event: e.Event) -> Told:
             return _told("answered", event.answer, tone="quiet")
         case _:
             return _of_job(event)
+
+
+def _supplied(event: _Supply) -> Told:
+    """What manifests may name has come, changed or gone."""
+    match event:
+        case e.StylesDeclared():
+            return _told("declared", counted(len(event.styles), "style"), event.file, tone="quiet")
+        case e.WildcardDeclared():
+            count = counted(len(event.lines), "line")
+            return _told("declared", f"wildcard of {count}", event.file, tone="quiet")
+        case e.StylesWithdrawn():
+            return _told("withdrawn", "styles", event.file, tone="quiet")
+        case e.WildcardWithdrawn():
+            return _told("withdrawn", "wildcard", event.file, tone="quiet")
+        case e.AdapterDeclared(adapter=adapter):
+            what = "ControlNet" if adapter.control else "LoRA" if adapter.sha256 else "weights"
+            return _told("declared", what, event.file, tone="quiet")
+        case e.AdapterWithdrawn():
+            return _told("withdrawn", "weights", event.file, tone="quiet")
+        case e.PictureDeclared(picture=picture):
+            size = f"{picture.width}x{picture.height}" if picture.sha256 else picture.fault
+            return _told("declared", "picture", f"{event.file} ({size})", tone="quiet")
+        case e.PictureWithdrawn():
+            return _told("withdrawn", "picture", event.file, tone="quiet")
+        case _:
+            assert_never(event)
 
 
 _Steering = (

@@ -18,6 +18,7 @@ from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.adapters import AdapterFile
 from pipeline.core.keys import shelf_file
+from pipeline.core.pictures import PictureFile
 from pipeline.core.state import JobState, State, Take
 from pipeline.core.status import status
 from pipeline.history import fold
@@ -37,6 +38,7 @@ def scenario() -> Production:
     made = Production()
     _declare(made)
     _draw(made)
+    _guide(made)
     _steer(made)
     _go_wrong(made)
     _withdraw(made)
@@ -62,9 +64,41 @@ def _declare(made: Production) -> None:
             adapter=AdapterFile(sha256="a1" * 32, unfit={"cd" * 32: "it is made for SDXL"}),
         )
     )
+    made.record(
+        e.AdapterDeclared(
+            file="neon-tokyo/controlnets/pose.safetensors",
+            adapter=AdapterFile(sha256="a2" * 32, fault="it is no LoRA", control=True),
+        ),
+        e.PictureDeclared(
+            file="neon-tokyo/pictures/sketch.png",
+            picture=PictureFile(sha256="b1" * 32, width=640, height=480),
+        ),
+        e.PictureDeclared(
+            file="neon-tokyo/pictures/torn.jpg",
+            picture=PictureFile(fault="it is cut short; copy or save it again"),
+        ),
+    )
     made.drop("neon-tokyo/bad.yaml", "kind: job\nprompt: x\nstyel: manga\n")
     made.drop("neon-tokyo/mended.yaml", "kind: job\nprompt: x\nstyel: manga\n")
     made.drop("neon-tokyo/mended.yaml", "kind: job\nprompt: x\nhold: true\n")
+
+
+def _guide(made: Production) -> None:
+    """A job from a picture, and one of a drawn picture that a ControlNet steers."""
+    made.drop(
+        "neon-tokyo/traced.yaml",
+        "kind: job\nprompt: rooftop\nseed: 3\n"
+        "from: {picture: sketch.png, strength: 0.5, mask: sketch.png}\n",
+    )
+    made.drop(
+        "neon-tokyo/larger.yaml",
+        f"kind: job\nprompt: rooftop\nseed: 4\nfrom: {ROOFTOP.partition('/')[2]}.01.png\n"
+        "refine: 1.5\n"
+        "control: {kind: pose, picture: sketch.png, model: pose, weight: 0.8, end: 0.9}\n",
+    )
+    for task in made.tasks():
+        if task.job in ("neon-tokyo/traced", "neon-tokyo/larger"):
+            made.paint(task)
 
 
 def _draw(made: Production) -> None:
@@ -160,6 +194,7 @@ def _withdraw(made: Production) -> None:
     made.remove("neon-tokyo/styles/inky.json")
     made.record(e.WildcardWithdrawn(file="neon-tokyo/wildcards/sky.txt"))
     made.record(e.AdapterWithdrawn(file="neon-tokyo/loras/akira.safetensors"))
+    made.record(e.PictureWithdrawn(file="neon-tokyo/pictures/torn.jpg"))
 
 
 def said(state: State) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from pipeline.adapters import Adapters, bodies
 from pipeline.complaints import waiting
-from pipeline.core.adapters import is_adapter_file
 from pipeline.core.declare import file_seen
 from pipeline.core.evolve import evolve
 from pipeline.core.keys import MANIFEST_SUFFIXES
@@ -114,7 +113,7 @@ def check_folder(
     _declare(state, sorted(loaded, key=_projects_first))
     judged = [
         each for each in loaded
-        if (wanted is None and each.adapter is None) or (wanted is not None and each.file in wanted)
+        if (wanted is None and not each.is_binary) or (wanted is not None and each.file in wanted)
     ]  # fmt: skip
     problems = (problem for each in judged for problem in _problems(state, each))
     return Checked(
@@ -144,8 +143,13 @@ def looks_of(root: Path, adapters: Adapters | None = None) -> list[FileSeen]:
 def _problems(state: State, loaded: Loaded) -> list[Problem]:
     """All there is to say of a file, in the order of its lines."""
     if loaded.adapter is not None:
-        why = loaded.adapter.why_not(ANY_MODEL.sha256)
-        return [_fault_of(loaded.file, f"this LoRA cannot be used: {why}")] if why else []
+        kind = "ControlNet" if loaded.adapter.control else "LoRA"
+        asks = loaded.adapter.why_no_control if loaded.adapter.control else loaded.adapter.why_not
+        why = asks(ANY_MODEL.sha256)
+        return [_fault_of(loaded.file, f"this {kind} cannot be used: {why}")] if why else []
+    if loaded.picture is not None:
+        why = loaded.picture.fault
+        return [_fault_of(loaded.file, f"this picture cannot be drawn from: {why}")] if why else []
     found = [*state.rejected.get(loaded.file, ()), *waiting(state, loaded)]
     return sorted(found, key=lambda problem: (problem.line, problem.column))
 
@@ -206,7 +210,7 @@ def _names(root: Path, place: Path) -> list[str]:
     if not place.is_dir():
         return [name]
     found = files.walk(root, name, lambda *_: None)
-    return [raw for raw in found if not is_adapter_file(raw)]
+    return [raw for raw in found if not files.is_binary(raw)]
 
 
 def _load(root: Path, raw: str, texts: Mapping[Path, bytes], adapters: Adapters) -> Loaded | None:
@@ -217,7 +221,7 @@ def _load(root: Path, raw: str, texts: Mapping[Path, bytes], adapters: Adapters)
     file, fault = files.public_name(raw)
     if fault:
         return _faulty(file, fault, "rename it")
-    if (text := texts.get(root / raw)) is not None and not is_adapter_file(raw):
+    if (text := texts.get(root / raw)) is not None and not files.is_binary(raw):
         return load(text, file)
     try:
         if files.signature(root, raw) is None:
@@ -252,6 +256,7 @@ def _seen(loaded: Loaded) -> FileSeen:
         styles=loaded.styles,
         wildcard=loaded.wildcard,
         adapter=loaded.adapter,
+        picture=loaded.picture,
     )
 
 

@@ -20,7 +20,7 @@ from pipeline.inscription import Inscription, pixels_in, read
 from pipeline.telling import clean
 
 _FIELDS = ("prompt", "negative", "style", "seed", "size", "steps", "guidance", "sampler",
-           "clip_skip", "schedule", "lora")  # fmt: skip
+           "clip_skip", "schedule", "lora", "from_", "refine", "control")  # fmt: skip
 _PLACE = "Put it where no project adds a prompt or a negative of its own to it."
 _NOISE = (
     "the very same picture: from the same seed other programs make other noise, so expect one "
@@ -127,7 +127,7 @@ def _fields(job: Job) -> Iterator[str]:
         value = getattr(job, name)
         if value is None or value in ("", ()):
             continue
-        yield f"{name}: {_scalar(name, value)}"
+        yield f"{name.rstrip('_')}: {_scalar(name, value)}"
 
 
 def _scalar(name: str, value: object) -> str:
@@ -135,7 +135,7 @@ def _scalar(name: str, value: object) -> str:
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if name in ("prompt", "negative"):
         return json.dumps(value, ensure_ascii=False)
-    if name == "lora":
+    if name in ("lora", "from_", "refine", "control"):
         return msgspec.json.encode(value).decode()
     return str(value)
 

@@ -15,6 +15,7 @@ from pipeline.core.emphasis import plain
 from pipeline.core.explained import Explained, Length, Measure, Story, explain
 from pipeline.core.near import near
 from pipeline.core.prompt import Part
+from pipeline.core.resolved import Resolved
 from pipeline.core.state import Image, JobState, State, Take, Verdict
 from pipeline.errors import AnimeError
 from pipeline.history import PRIVATE, event_of, journal_path
@@ -143,6 +144,7 @@ def _picture(picture: Explained, *, several: bool) -> Iterator[str]:
            f"{inputs.steps} steps of {inputs.sampler} {inputs.schedule}, "
            f"guidance {inputs.guidance:g}"
            + (f", clip_skip {inputs.clip_skip}" if inputs.clip_skip > 1 else ""))  # fmt: skip
+    yield from map(clean, _guides(inputs))
     yield from _parts("prompt", picture.prompt)
     yield from _parts("negative", picture.negative)
     if picture.length is not None:
@@ -153,6 +155,25 @@ def _picture(picture: Explained, *, several: bool) -> Iterator[str]:
             else (f"encoded in {length.pieces} pieces of {length.window}, nothing cut")
         )
         yield f"    {counted(length.tokens, 'token')} of {length.window}: {fits}"
+
+
+def _guides(inputs: Resolved) -> Iterator[str]:
+    """What it is drawn from beside words."""
+    source, refine = inputs.source, inputs.refine
+    if source is not None:
+        within = f", where {source.mask.file} is white" if source.mask is not None else ""
+        yield f"    from {source.picture.file}, {source.strength:g} of it drawn anew{within}"
+    if refine is not None:
+        yield (
+            f"    refined at {refine.width}x{refine.height}, {refine.strength:g} of "
+            f"{counted(refine.steps, 'step')} drawn anew"
+        )
+    for each in inputs.controls:
+        share = "" if (each.start, each.end) == (0, 1) else f" from {each.start:g} to {each.end:g}"
+        yield (
+            f"    steered by the {each.kind} of {each.picture.file}: {each.file}, weight "
+            f"{each.weight:g}{share}"
+        )
 
 
 def _parts(word: str, parts: tuple[Part, ...]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from pipeline.core.adapters import AdapterFile
 from pipeline.core.manifest import Character, Job, Project
+from pipeline.core.pictures import PictureFile
 from pipeline.core.problem import Problem
 from pipeline.core.resolved import Cell, Made, Meant, Model
 from pipeline.core.styles import Style
@@ -101,6 +102,17 @@ class AdapterDeclared(Fact, frozen=True, kw_only=True, tag="adapter_declared"):
 
 
 class AdapterWithdrawn(Fact, frozen=True, kw_only=True, tag="adapter_withdrawn"):
+    file: str
+
+
+class PictureDeclared(Fact, frozen=True, kw_only=True, tag="picture_declared"):
+    """A picture that somebody put there, which a job may be drawn from."""
+
+    file: str
+    picture: PictureFile
+
+
+class PictureWithdrawn(Fact, frozen=True, kw_only=True, tag="picture_withdrawn"):
     file: str
 
 
@@ -361,6 +373,8 @@ Event = (
     | WildcardWithdrawn
     | AdapterDeclared
     | AdapterWithdrawn
+    | PictureDeclared
+    | PictureWithdrawn
     | ManifestRejected
     | ManifestMended
     | RenderRequested

@@ -43,6 +43,8 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             | e.WildcardWithdrawn()
             | e.AdapterDeclared()
             | e.AdapterWithdrawn()
+            | e.PictureDeclared()
+            | e.PictureWithdrawn()
             | e.ManifestRejected()
             | e.ManifestMended()
         ):
@@ -112,6 +114,8 @@ _Declaration: TypeAlias = (
     | e.WildcardWithdrawn
     | e.AdapterDeclared
     | e.AdapterWithdrawn
+    | e.PictureDeclared
+    | e.PictureWithdrawn
     | e.ManifestRejected
     | e.ManifestMended
 )
@@ -124,6 +128,8 @@ _Supply: TypeAlias = (
     | e.WildcardWithdrawn
     | e.AdapterDeclared
     | e.AdapterWithdrawn
+    | e.PictureDeclared
+    | e.PictureWithdrawn
 )
 """What manifests name and that is no manifest itself."""
 
@@ -152,11 +158,15 @@ def _declare(state: State, event: _Declaration) -> None:
             _submit(state, event)
             state.files.setdefault(file, {})[f"job {key}"] = None
             state.folded[key.casefold()] = key
+            state.guided.pop(key, None)
+            if event.spec.from_ is not None or event.spec.control:
+                state.guided[key] = None
         case e.JobWithdrawn(key=key, file=file):
             change_job(state, key, withdrawn=True)
             in_last_take(state, key, at_rest)
             _forget(state, file, f"job {key}")
             state.folded.pop(key.casefold(), None)
+            state.guided.pop(key, None)
         case (
             e.StylesDeclared()
             | e.StylesWithdrawn()
@@ -164,6 +174,8 @@ def _declare(state: State, event: _Declaration) -> None:
             | e.WildcardWithdrawn()
             | e.AdapterDeclared()
             | e.AdapterWithdrawn()
+            | e.PictureDeclared()
+            | e.PictureWithdrawn()
         ):
             _supply(state, event)
         case e.ManifestRejected(file=file):
@@ -194,6 +206,12 @@ def _supply(state: State, event: _Supply) -> None:
         case e.AdapterWithdrawn(file=file):
             state.adapters.pop(file, None)
             _forget(state, file, f"adapter {file}")
+        case e.PictureDeclared(file=file, picture=picture):
+            state.pictures[file] = picture
+            state.files.setdefault(file, {})[f"picture {file}"] = None
+        case e.PictureWithdrawn(file=file):
+            state.pictures.pop(file, None)
+            _forget(state, file, f"picture {file}")
         case _:
             assert_never(event)
 

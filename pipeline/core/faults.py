@@ -9,7 +9,8 @@ from itertools import chain
 
 import msgspec
 
-from pipeline.core.adapters import PICKLES, inside
+from pipeline.core.adapters import weights_fault
+from pipeline.core.guide_faults import guide_faults
 from pipeline.core.keys import slug
 from pipeline.core.manifest import (
     GRAIN,
@@ -61,7 +62,9 @@ def faults(manifest: Manifest) -> list[Fault]:
         case Job():
             found += _size_faults(("size",), manifest.size)
             found += _schedule_faults(("schedule",), manifest)
-            found += chain(_who(manifest), _how_many(manifest), _matrix(manifest))
+            found += chain(
+                _who(manifest), _how_many(manifest), _matrix(manifest), guide_faults(manifest)
+            )
     return found
 
 
@@ -82,27 +85,12 @@ def _lora_faults(said: Loras) -> Iterator[Fault]:
     """Files that no LoRA is read from, whatever is in them."""
     seen: set[str] = set()
     for number, lora in enumerate(loras_of(said)):
-        message, hint = _lora_fault(lora.file)
+        message, hint = weights_fault(lora.file)
         if not message and lora.file in seen:
             message, hint = f"the LoRA {lora.file!r} is here twice", "keep one of the two"
         seen.add(lora.file)
         if message:
             yield Fault(path=lora_path(said, number), message=message, hint=hint)
-
-
-def _lora_fault(file: str) -> tuple[str, str]:
-    name = file.casefold()
-    if name.endswith(PICKLES):
-        return (
-            f"{file!r} is a pickle, which can run any code, and is not read",
-            "take the .safetensors of it, or convert it where you trust it",
-        )
-    if inside(file) is None:
-        return (
-            f"{file!r} is outside the inbox, where nothing is read",
-            "copy the file into the inbox, beside the manifest or into a folder loras",
-        )
-    return "", ""
 
 
 def _who(job: Job) -> Iterator[Fault]:

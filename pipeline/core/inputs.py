@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.core.digest import digest
+from pipeline.core.guides import NO_GUIDES, Guides
 from pipeline.core.manifest import Job, Project, loras_of, split_tags
 from pipeline.core.prompt import Figure
 from pipeline.core.resolved import Adapter
@@ -26,6 +27,7 @@ def inputs_of(
     styles: Iterable[Style],
     job: Job,
     adapters: Iterable[Adapter] = (),
+    guides: Guides = NO_GUIDES,
 ) -> list[tuple[str, Any]]:
     """The inputs of one job but its own words, by name (`akira.appearance`, `project.steps`,
     `style manga`), one after another: twins in a picture have two outfits.
@@ -58,6 +60,14 @@ def inputs_of(
     for adapter in adapters:
         # A file that is moved is the same one.
         found.append((f"LoRA {adapter.file}", (adapter.sha256, adapter.weight)))
+    source = guides.source
+    if source is not None:
+        found.append((f"picture {source.picture.file}", source.picture.sha256))
+        if source.mask is not None:
+            found.append((f"mask {source.mask.file}", source.mask.sha256))
+    for control in guides.controls:
+        found.append((f"picture {control.picture.file}", control.picture.sha256))
+        found.append((f"ControlNet {control.file}", control.sha256))
     found.append(("style", names if job.style is None else []))
     return [(name, value) for name, value in found if value not in (None, (), [])]
 

@@ -7,7 +7,7 @@ Never reads a file and never looks at another manifest.
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from pipeline.core.samplers import Sampler, Schedule
 
@@ -113,6 +113,81 @@ Loras = (
         tuple[LoraFile | Lora, ...], Meta(max_length=MOST_LORAS, description="Several of them")
     ]
 )
+
+
+PictureName = Annotated[
+    str,
+    Meta(min_length=1, max_length=LONGEST_FILE, description="A PNG, JPEG or WebP in the inbox"),
+]
+Strength = Annotated[
+    float, Meta(gt=0, le=1, description="How much is drawn anew; of so many steps this share")
+]
+Scale = Annotated[float, Meta(ge=1, le=4)]
+ControlKind = Literal["pose", "lineart", "scribble", "softedge", "canny", "depth", "normal", "seg",
+                      "tile", "other"]  # fmt: skip
+Share = Annotated[float, Meta(ge=0, le=1)]
+MOST_CONTROLS = 4
+"""Of one manifest."""
+STRENGTH, REFINING = 0.75, 0.4
+"""How much is drawn anew over a picture that is begun from, and in a second pass."""
+
+
+class From(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A picture to begin from instead of noise alone. It is scaled until it covers the job's size,
+    and what juts out on two sides is cut away."""
+
+    picture: Annotated[
+        PictureName,
+        says("the file, beside the manifest, in a folder above it, or in a folder `pictures` "
+             "there; a drawn picture too, such as `rooftop.01.png`", "sketch.png"),
+    ]  # fmt: skip
+    strength: Annotated[
+        Strength,
+        says("how much is drawn anew: little keeps the picture, 1 keeps next to nothing", 0.5),
+    ] = STRENGTH
+    mask: Annotated[
+        PictureName | None,
+        says("a picture of the same size: only what is white in it is drawn anew", "mask.png",
+             "all of it is"),
+    ] = None  # fmt: skip
+
+
+class Refine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A second pass, which enlarges the picture and draws its details anew."""
+
+    scale: Annotated[Scale, says("how much larger each side becomes", 1.5)] = 2.0
+    strength: Annotated[Strength, says("how much of the enlarged picture is drawn anew", 0.3)] = (
+        REFINING
+    )
+    steps: Annotated[
+        Steps | None,
+        says("steps of the second pass, of which it takes the share `strength`", 20, "the job's"),
+    ] = None  # fmt: skip
+
+
+class Control(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A ControlNet, which has the drawing follow another picture."""
+
+    kind: Annotated[
+        ControlKind,
+        says("what the picture shows; lines (`lineart`, `scribble`, `softedge`, `canny`) are white "
+             "on black, and black ones on white are turned around", "pose"),
+    ]  # fmt: skip
+    picture: Annotated[
+        PictureName,
+        says("the picture that the ControlNet reads: drawn bones, lines, depths and so on",
+             "pose.png"),
+    ]  # fmt: skip
+    model: Annotated[
+        LoraFile,
+        says("the ControlNet, a `.safetensors` file or a diffusers folder, beside the manifest, in "
+             "a folder above it, or in a folder `controlnets` there", "controlnets/openpose"),
+    ]  # fmt: skip
+    weight: Annotated[
+        Annotated[float, Meta(ge=0, le=2)], says("how much it counts; 0 leaves it out", 0.8)
+    ] = 1.0
+    start: Annotated[Share, says("the share of the steps before it counts", 0.1)] = 0.0
+    end: Annotated[Share, says("the share of the steps up to which it counts", 0.8)] = 1.0
 
 
 class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -380,6 +455,24 @@ class Job(
         says("the layer of the text encoder that is listened to, from the end; SDXL's own is the "
              "second, so that 1 and 2 are the same there", 2, "the project's, else 1"),
     ] = None  # fmt: skip
+    from_: Annotated[
+        PictureName | From | None,
+        says("a picture to begin from instead of noise; a file alone will do",
+             {"picture": "sketch.png", "strength": 0.5}, "noise alone"),
+    ] = field(default=None, name="from")  # fmt: skip
+    refine: Annotated[
+        Scale | Refine | None,
+        says("a second pass at a larger size; the scale alone will do",
+             {"scale": 1.5, "strength": 0.4}, "none"),
+    ] = None  # fmt: skip
+    control: Annotated[
+        Control
+        | Annotated[
+            tuple[Control, ...], Meta(max_length=MOST_CONTROLS, description="Several of them")
+        ],
+        says("ControlNets, each with the picture that the drawing follows",
+             [{"kind": "pose", "picture": "pose.png", "model": "controlnets/openpose"}]),
+    ] = ()  # fmt: skip
     priority: Annotated[Priority, says("higher is drawn earlier", 10)] = 0
     hold: Annotated[bool, says("true: known, but not drawn", True)] = False
     force: Annotated[bool, says("true: drawn although the same picture was drawn before", True)] = (
@@ -434,6 +527,40 @@ def lora_path(said: Loras, number: int) -> tuple[str | int, ...]:
     if not isinstance(said, tuple):
         return ("lora",) if isinstance(said, str) else ("lora", "file")
     return ("lora", number) if isinstance(said[number], str) else ("lora", number, "file")
+
+
+def from_of(said: str | From | None) -> From | None:
+    """What a job says of a picture to begin from, with all its fields."""
+    return From(picture=said) if isinstance(said, str) else said
+
+
+def refine_of(said: float | Refine | None) -> Refine | None:
+    """What a job says of a second pass, with all its fields."""
+    return Refine(scale=float(said)) if isinstance(said, (int, float)) else said
+
+
+def controls_of(said: Control | tuple[Control, ...]) -> tuple[Control, ...]:
+    """Every ControlNet that a job names."""
+    return said if isinstance(said, tuple) else (said,)
+
+
+def control_path(said: Control | tuple[Control, ...], number: int) -> tuple[str | int, ...]:
+    """Where in a manifest its ControlNet `number` (from 0) stands."""
+    return ("control", number) if isinstance(said, tuple) else ("control",)
+
+
+def pictures_of(job: Job) -> tuple[tuple[tuple[str | int, ...], str], ...]:
+    """Every picture that a job names, and where it does."""
+    found: list[tuple[tuple[str | int, ...], str]] = []
+    begin = from_of(job.from_)
+    if begin is not None:
+        short = isinstance(job.from_, str)
+        found.append((("from",) if short else ("from", "picture"), begin.picture))
+        if begin.mask is not None:
+            found.append((("from", "mask"), begin.mask))
+    for number, control in enumerate(controls_of(job.control)):
+        found.append(((*control_path(job.control, number), "picture"), control.picture))
+    return tuple(found)
 
 
 def _pieces(line: str) -> list[str]:

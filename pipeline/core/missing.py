@@ -7,11 +7,12 @@ from msgspec import Struct
 
 class Missing(Struct, frozen=True, kw_only=True):
     """A reference without a thing; `field` is where in the job it stands, or None where its project
-    or a bible makes it. `of` says whose it would be; `why` says all, where that is not enough."""
+    or a bible makes it. `of` says whose it would be; `why` says all, where that is not enough.
+    A `drawing` is a picture that a job here is still to draw: all is as it should be."""
 
     kind: Literal[
         "project", "character", "style", "schedule", "model", "outfit", "expression", "wildcard",
-        "picture", "LoRA",
+        "picture", "drawing", "LoRA", "ControlNet",
     ]  # fmt: skip
     name: str
     nearest: tuple[str, ...] = ()

@@ -69,12 +69,34 @@ def write(resolved: Resolved, seed: int, model: str) -> str:
         "Size": f"{resolved.width}x{resolved.height}",
         "Model hash": resolved.model[:10],
         "Model": model,
+        **_guided(resolved),
     }
     lines = [resolved.prompt]
     if resolved.negative:
         lines.append(f"{_NEGATIVE} {resolved.negative}")
     lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in pairs.items() if value))
     return "\n".join(lines)
+
+
+def _guided(resolved: Resolved) -> dict[str, str]:
+    """What a picture is drawn from beside words, as A1111 and its ControlNet extension say it."""
+    source, refine = resolved.source, resolved.refine
+    pairs: dict[str, str] = {}
+    if source is not None:
+        pairs["Denoising strength"] = f"{source.strength:g}"
+    elif refine is not None:
+        pairs["Denoising strength"] = f"{refine.strength:g}"
+    if refine is not None:
+        pairs["Hires resize"] = f"{refine.width}x{refine.height}"
+        pairs["Hires steps"] = f"{refine.steps}"
+        pairs["Hires upscaler"] = "Lanczos"
+    for number, each in enumerate(resolved.controls):
+        name = each.file.rpartition("/")[2].rpartition(".")[0]
+        pairs[f"ControlNet {number}"] = (
+            f"Module: none, Model: {name} [{each.sha256[:8]}], Weight: {each.weight:g}, "
+            f"Guidance Start: {each.start:g}, Guidance End: {each.end:g}"
+        )
+    return pairs
 
 
 def parse(text: str) -> Parameters:

@@ -120,8 +120,7 @@ def _owed(
 def _work(take: Take, index: int) -> float:
     """What drawing costs, in pixels times calls of the model."""
     inputs = take.cells[index - 1].resolved
-    calls = inputs.steps * (2 if inputs.guidance > 1 else 1)
-    return float(inputs.width * inputs.height * calls)
+    return inputs.work * (2 if inputs.guidance > 1 else 1)
 
 
 def _pace(state: State) -> float | None:

@@ -23,6 +23,7 @@ from pipeline.core.manifest import (
     Lora,
 )
 from pipeline.core.parameters import SAMPLERS, SCHEDULES, Parameters
+from pipeline.core.recipe_guides import guides_of
 from pipeline.core.record import MOST_GUIDANCE, MOST_SKIP, MOST_STEPS, Record
 from pipeline.core.resolved import Adapter
 from pipeline.core.samplers import SCHEDULES as ABLE
@@ -102,6 +103,7 @@ def of_record(record: Record) -> Recipe:
         schedule=_able(asked.sampler, asked.schedule, notes),
         lora=tuple(_loras(asked.adapters, notes)),
         clip_skip=asked.clip_skip if 1 < asked.clip_skip <= MOST_SKIP else None,
+        **guides_of(asked, notes),
     )
     return Recipe(job=_whole(job), notes=tuple(notes))
 

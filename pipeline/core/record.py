@@ -9,12 +9,14 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from pipeline.core.manifest import GRAIN, LARGEST, MOST_LORA_WEIGHT, SMALLEST
+from pipeline.core.manifest import GRAIN, LARGEST, MOST_CONTROLS, MOST_LORA_WEIGHT, SMALLEST
 from pipeline.core.resolved import Made, Resolved
 
 KEY = "anime"
 """The name of the record's text in a PNG."""
 
+MOST_CONTROL = 2.0
+"""How much a ControlNet may count."""
 MOST_ADAPTERS = 72
 """Eight of each of eight characters, and of the job."""
 MOST_STEPS, MOST_GUIDANCE, MOST_SKIP, MOST_THREADS, MOST_REGIONS = 150, 30.0, 12, 1024, 8
@@ -84,6 +86,28 @@ def excesses(record: Record) -> Iterator[str]:
     for adapter in asked.adapters:
         if not abs(adapter.weight) <= MOST_LORA_WEIGHT:
             yield f"weight of a LoRA: {adapter.weight:g}"
+    yield from _guides(asked)
     prompts = (asked.prompt, asked.negative, *(region.prompt for region in asked.regions))
     if (longest := max(map(len, prompts))) > LONGEST_PROMPT:
         yield f"prompt: {longest} characters"
+
+
+def _guides(asked: Resolved) -> Iterator[str]:
+    source, refine = asked.source, asked.refine
+    if source is not None and not 0 < source.strength <= 1:
+        yield f"strength: {source.strength:g}"
+    if refine is not None:
+        for name, pixels in (("width", refine.width), ("height", refine.height)):
+            if not SMALLEST <= pixels <= LARGEST or pixels % GRAIN:
+                yield f"{name} of the second pass: {pixels}"
+        if not 0 < refine.strength <= 1:
+            yield f"strength of the second pass: {refine.strength:g}"
+        if not 1 <= refine.steps <= MOST_STEPS:
+            yield f"steps of the second pass: {refine.steps}"
+    if len(asked.controls) > MOST_CONTROLS:
+        yield f"controls: {len(asked.controls)}"
+    for control in asked.controls:
+        if not 0 <= control.weight <= MOST_CONTROL:
+            yield f"weight of a ControlNet: {control.weight:g}"
+        if not 0 <= control.start < control.end <= 1:
+            yield f"steps of a ControlNet: from {control.start:g} to {control.end:g}"

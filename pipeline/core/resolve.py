@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from pipeline.core.guides import NO_GUIDES, Guides, find_guides
 from pipeline.core.inputs import Inputs, inputs_of, short
 from pipeline.core.lookup import (
     find_figures,
@@ -75,6 +76,7 @@ class _Scene(Struct, frozen=True, kw_only=True):
     negative: tuple[Part, ...]
     wildcards: tuple[str, ...]
     adapters: tuple[Adapter, ...]
+    guides: Guides
 
 
 def resolve(state: State, job: JobState) -> Compiled | Waiting:
@@ -110,7 +112,8 @@ def _inputs(state: State, job: JobState, scenes: Sequence[_Scene], model: Model)
     found: dict[str, list[Any]] = {}
     for scene in scenes:
         for name, value in inputs_of(
-            scene.project, scene.figures, scene.styles, scene.variant.job, scene.adapters
+            scene.project, scene.figures, scene.styles, scene.variant.job, scene.adapters,
+            scene.guides,
         ):  # fmt: skip
             values = found.setdefault(name, [])
             if value not in values:
@@ -149,7 +152,17 @@ def _scenes(state: State, job: JobState, missing: list[Missing]) -> Iterator[_Sc
             sampler=sampler, schedule=schedule, prompt=prompt, negative=negative,
             wildcards=_wildcards(state, job, (*prompt, *negative), missing),
             adapters=find_adapters(state, job.file, spec, figures, missing),
+            guides=_guides(state, job, spec, project, missing),
         )  # fmt: skip
+
+
+def _guides(
+    state: State, job: JobState, spec: Job, project: Project | None, missing: list[Missing]
+) -> Guides:
+    if state.model is None or (spec.from_ is None and spec.refine is None and not spec.control):
+        return NO_GUIDES
+    size, steps = _size(project, spec, state.model), _first(project, spec, "steps", STEPS)
+    return find_guides(state, job, spec, size, steps, missing)
 
 
 def _worded(state: State, job: JobState, scene: _Scene) -> Iterator[Origins]:
@@ -184,8 +197,7 @@ def _seeds(job: JobState, scene: _Scene) -> Sequence[int]:
 
 def _cell(scene: _Scene, words: Origins, model: Model) -> Cell:
     spec, project = scene.variant.job, scene.project
-    size = _first(project, spec, "size", None)
-    width, height = parse_size(size) if size else (model.width, model.height)
+    width, height = _size(project, spec, model)
     resolved = Resolved(
         prompt=joined(words.prompt),
         negative=joined(words.negative),
@@ -199,8 +211,16 @@ def _cell(scene: _Scene, words: Origins, model: Model) -> Cell:
         clip_skip=_first(project, spec, "clip_skip", 1),
         regions=regions_of(words.prompt) if spec.cast else (),
         adapters=scene.adapters,
+        source=scene.guides.source,
+        refine=scene.guides.refine,
+        controls=scene.guides.controls,
     )
     return Cell(resolved=resolved, digest=resolved.digest, seed=words.seed, label=words.label)
+
+
+def _size(project: Project | None, spec: Job, model: Model) -> tuple[int, int]:
+    size = _first(project, spec, "size", None)
+    return parse_size(size) if size else (model.width, model.height)
 
 
 def _first(project: Project | None, spec: Job, field: str, otherwise: Any) -> Any:

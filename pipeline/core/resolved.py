@@ -59,6 +59,48 @@ class Adapter(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     weight: float = 1.0
 
 
+class Picture(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A picture that another is drawn from: its file's place in the inbox, and its sha256. Where
+    it stands decides nothing."""
+
+    file: str = ""
+    sha256: str
+
+
+class Source(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What the drawing begins from instead of noise alone, and how much of it is drawn anew, 0..1.
+
+    With a `mask` only what is white there is.
+    """
+
+    picture: Picture
+    strength: float
+    mask: Picture | None = None
+
+
+class Refined(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A second pass: the picture enlarged to `width` x `height` pixels, and `strength` of `steps`
+    steps drawn over that."""
+
+    width: int
+    height: int
+    strength: float
+    steps: int
+
+
+class Steering(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A ControlNet, by its file and sha256, with the picture that it reads. It counts `weight` from
+    the share `start` of the steps to the share `end`."""
+
+    kind: str
+    picture: Picture
+    file: str = ""
+    sha256: str
+    weight: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+
+
 class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Everything the model call takes but the seed; its digest decides what is the same picture.
 
@@ -81,12 +123,46 @@ class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     regions: tuple[Region, ...] = ()
     adapters: tuple[Adapter, ...] = ()
     """In the order in which they are added up."""
+    source: Source | None = None
+    refine: Refined | None = None
+    controls: tuple[Steering, ...] = ()
 
     @property
     def digest(self) -> str:
-        """sha256 of what decides the picture: all of this but where the adapters' files stand."""
+        """sha256 of what decides the picture: all of this but where files of the inbox stand."""
         nowhere = tuple(replace(adapter, file="") for adapter in self.adapters)
-        return digest(replace(self, adapters=nowhere))
+        source = self.source
+        if source is not None:
+            mask = source.mask and replace(source.mask, file="")
+            source = replace(source, picture=replace(source.picture, file=""), mask=mask)
+        controls = tuple(
+            replace(each, file="", picture=replace(each.picture, file="")) for each in self.controls
+        )
+        return digest(replace(self, adapters=nowhere, source=source, controls=controls))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the finished picture in pixels."""
+        if self.refine is not None:
+            return self.refine.width, self.refine.height
+        return self.width, self.height
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """Every picture that this one is drawn from."""
+        source = self.source
+        begun = () if source is None else (source.picture, *((source.mask,) if source.mask else ()))
+        return (*begun, *(each.picture for each in self.controls))
+
+    @property
+    def work(self) -> float:
+        """What drawing costs, in pixels times steps that are taken."""
+        share = self.source.strength if self.source is not None else 1.0
+        first = self.width * self.height * max(int(self.steps * share), 1)
+        second = self.refine
+        if second is None:
+            return float(first)
+        return float(first + second.width * second.height * int(second.steps * second.strength))
 
 
 class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

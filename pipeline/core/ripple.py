@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from pipeline.core import events as e
 from pipeline.core.keys import PROJECT_FILES, folder_of, scope_of, slug
+from pipeline.core.manifest import pictures_of
 from pipeline.core.state import State
 
 
@@ -50,6 +51,19 @@ def ripple(state: State, event: e.Event) -> Ripple:
             return Ripple(jobs=_in_scope(state, scope_of(file)))
         case e.AdapterDeclared() | e.AdapterWithdrawn():
             return Ripple(jobs=_with_loras(state))
+        case e.PictureDeclared(file=file) | e.PictureWithdrawn(file=file):
+            return Ripple(jobs=_drawn_from(state, file.rpartition("/")[2]))
+        case (
+            e.ImageRendered(job=key)
+            | e.ImageReused(job=key)
+            | e.ImageShelved(job=key)
+            | e.ImageRestored(job=key)
+            | e.ImageDiscarded(job=key)
+            | e.TakeRestored(job=key)
+            | e.RenderRequested(job=key)
+            | e.RenderWithdrawn(job=key)
+        ):
+            return Ripple(jobs=_drawn_from(state, f"{key.replace('#', '.').rpartition('/')[2]}."))
         case e.JobWithdrawn(file=file):
             return Ripple(files=frozenset({file, *state.rejected}))
         case _:
@@ -76,13 +90,26 @@ def _in_scope(state: State, scope: str) -> frozenset[str]:
 
 
 def _with_loras(state: State) -> frozenset[str]:
-    """The jobs that name a LoRA, or somebody who has one."""
+    """The jobs that name a LoRA or a ControlNet, or somebody who has one."""
     worn = {key.rpartition("/")[2] for key, bible in state.characters.items() if bible.spec.lora}
     return frozenset(
         job.key
         for job in state.jobs.values()
         if job.spec.lora
+        or job.spec.control
         or any(slug(name.rpartition("/")[2]) in worn for name in job.spec.everybody)
+    )
+
+
+def _drawn_from(state: State, beginning: str) -> frozenset[str]:
+    """The jobs that name a picture whose file's name begins so, wherever it stands."""
+    return frozenset(
+        key
+        for key in state.guided
+        if any(
+            name.rpartition("/")[2].startswith(beginning)
+            for _, name in pictures_of(state.jobs[key].spec)
+        )
     )
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from pipeline.core.adapters import AdapterFile
 from pipeline.core.manifest import Character, Job, Project
+from pipeline.core.pictures import PictureFile
 from pipeline.core.problem import Problem
 from pipeline.core.resolved import Cell, Made, Meant, Model
 from pipeline.core.styles import Style
@@ -170,10 +171,11 @@ class JobState(Struct, frozen=True, kw_only=True, gc=False):
 
 class State(Struct, kw_only=True):
     """Everything the journal says. `files` has the keys each manifest file declares, as
-    `(kind, key)`; `owed` the jobs with pictures owed; `styles`, `wildcards` and `adapters` what
-    such files hold; `drawn` is by `digest:seed`; `answered` the commands answered last; `failing`
-    the jobs that failed since a picture was drawn, oldest first, and `pause_after` how many of them
-    are too many."""
+    `(kind, key)`; `owed` the jobs with pictures owed; `styles`, `wildcards`, `adapters` and
+    `pictures` what such files hold; `drawn` is by `digest:seed`; `answered` the commands answered
+    last; `guided` the jobs that are drawn from pictures or by ControlNets; `failing` the jobs that
+    failed since a picture was drawn, oldest first, and `pause_after` how many of them are too
+    many."""
 
     seq: int = 0
     at: str = ""
@@ -188,12 +190,14 @@ class State(Struct, kw_only=True):
     jobs: dict[str, JobState] = {}
     folders: dict[str, str] = {}
     folded: dict[str, str] = {}
+    guided: dict[str, None] = {}
     files: dict[str, dict[str, None]] = {}
     rejected: dict[str, tuple[Problem, ...]] = {}
     owed: dict[str, None] = {}
     styles: dict[str, tuple[Style, ...]] = {}
     wildcards: dict[str, tuple[str, ...]] = {}
     adapters: dict[str, AdapterFile] = {}
+    pictures: dict[str, PictureFile] = {}
     drawn: dict[str, Drawn] = {}
     seeds: dict[str, int] = {}
     answered: dict[str, None] = {}

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from pipeline import rasters
 from pipeline.adapters import Adapters
 from pipeline.core.adapters import is_adapter_file
 from pipeline.core.keys import (
@@ -23,6 +24,7 @@ from pipeline.core.keys import (
     stem_bytes,
     stem_of,
 )
+from pipeline.core.pictures import is_picture_file
 from pipeline.inbox.yaml import LARGEST_FILE
 
 
@@ -45,12 +47,16 @@ def is_manifest(raw: str) -> bool:
 
 
 def is_read(raw: str) -> bool:
-    """Whether an inbox reads a path at all: a manifest, a file of styles, of a wildcard, or of
-    weights that may be a LoRA."""
+    """Whether an inbox reads a path at all: a manifest, a file of styles, of a wildcard, of
+    weights that may be a LoRA, or a picture that was not drawn here."""
     return is_manifest(raw) or (
-        (is_styles_file(raw) or is_wildcard_file(raw) or is_adapter_file(raw))
-        and not is_hidden(raw)
+        (is_styles_file(raw) or is_wildcard_file(raw) or is_binary(raw)) and not is_hidden(raw)
     )
+
+
+def is_binary(raw: str) -> bool:
+    """Whether a path names weights or a picture, of which no text is read but what they are."""
+    return is_adapter_file(raw) or is_picture_file(raw)
 
 
 def is_hidden(raw: str) -> bool:
@@ -126,9 +132,10 @@ def read(path: Path) -> bytes | None:
 def text_of(root: Path, raw: str, adapters: Adapters) -> bytes | None:
     """What a file says, as `load` takes it, or None if it changed meanwhile; errors as
     `read` has them."""
-    if not is_adapter_file(raw):
+    if not is_binary(raw):
         return read(root / raw)
-    described = adapters.describe(Path(os.path.realpath(root / raw)))
+    path = Path(os.path.realpath(root / raw))
+    described = adapters.describe(path) if is_adapter_file(raw) else rasters.describe(path)
     return None if described is None else msgspec.json.encode(described)
 
 

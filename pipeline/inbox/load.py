@@ -22,6 +22,7 @@ from pipeline.core.keys import (
     stem_bytes,
 )
 from pipeline.core.manifest import Job, Manifest
+from pipeline.core.pictures import PictureFile, is_picture_file
 from pipeline.core.problem import Problem
 from pipeline.core.styles import Style
 from pipeline.inbox import say, texts, yaml
@@ -52,8 +53,9 @@ class Document(Struct, frozen=True, kw_only=True):
 class Loaded(Struct, frozen=True, kw_only=True):
     """What a file says. Both are empty for a file without a document.
 
-    `styles`, `wildcard` and `adapter` are what such a file says. `several` is whether it holds
-    more than one document, good or bad. `problems` are in the order of their places.
+    `styles`, `wildcard`, `adapter` and `picture` are what such a file says. `several` is
+    whether it holds more than one document, good or bad. `problems` are in the order of their
+    places.
     """
 
     file: str
@@ -64,6 +66,12 @@ class Loaded(Struct, frozen=True, kw_only=True):
     styles: tuple[Style, ...] | None = None
     wildcard: tuple[str, ...] | None = None
     adapter: AdapterFile | None = None
+    picture: PictureFile | None = None
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether it is of weights or a picture, and thus no text that could be mended."""
+        return self.adapter is not None or self.picture is not None
 
     def problem(
         self, document: Document, path: Path, message: str, hint: str = ""
@@ -78,11 +86,13 @@ def load(text: bytes, file: str) -> Loaded:
     """The documents of a file, each judged singly; `file` only names it in problems.
 
     If the YAML cannot be read to its end there are no documents, only problems. A file of styles
-    or of a wildcard has those instead of documents. Of a file of weights the text is what
-    `pipeline.adapters` says of it, in JSON.
+    or of a wildcard has those instead of documents. Of a file of weights or a picture the
+    text is what `pipeline.adapters` or `pipeline.rasters` says of it, in JSON.
     """
     if is_adapter_file(file):
         return Loaded(file=file, adapter=msgspec.json.decode(text, type=AdapterFile))
+    if is_picture_file(file):
+        return Loaded(file=file, picture=msgspec.json.decode(text, type=PictureFile))
     if is_styles_file(file) or is_wildcard_file(file):
         return _load_text(text, file)
     read = yaml.read(text)

@@ -15,6 +15,7 @@ from msgspec import Struct
 from pipeline.adapters import Adapters
 from pipeline.core.adapters import AdapterFile, is_adapter_file
 from pipeline.core.observed import FileGone, FileSeen
+from pipeline.core.pictures import PictureFile, is_picture_file
 from pipeline.core.problem import Problem
 from pipeline.inbox import files, whole
 from pipeline.inbox.files import Signature
@@ -341,11 +342,14 @@ def _seen(sha256: str, loaded: Loaded) -> FileSeen:
         styles=loaded.styles,
         wildcard=loaded.wildcard,
         adapter=loaded.adapter,
+        picture=loaded.picture,
     )
 
 
 def _faulty(file: str, message: str, hint: str) -> Loaded:
     if is_adapter_file(file):
         return Loaded(file=file, adapter=AdapterFile(fault=message))
+    if is_picture_file(file):
+        return Loaded(file=file, picture=PictureFile(fault=message))
     problem = Problem(file=file, line=1, column=1, message=message, hint=hint)
     return Loaded(file=file, problems=(problem,))

@@ -17,10 +17,12 @@ from PIL import Image
 
 from pipeline.core.resolved import Adapter, Made, Resolved
 from pipeline.render import lean as lean_
-from pipeline.render import regions, schedulers
+from pipeline.render import passes, regions, schedulers
 from pipeline.render.adapters import Wardrobe
+from pipeline.render.controls import Controls
 from pipeline.render.emerging import Emerging
 from pipeline.render.model import Pipe
+from pipeline.render.passes import NO_GUIDES, Guides, Pass
 from pipeline.render.text import encode_all
 
 Begun = Callable[[float], None]
@@ -38,6 +40,7 @@ class Painter:
         self._begun: Callable[[], None] | None = None
         self._emerging = Emerging(pipe)
         self._wardrobe = Wardrobe(pipe)
+        self._controls = Controls(pipe)
         pipe.unet.register_forward_pre_hook(self._before_unet)
 
     def wear(self, adapters: Sequence[Adapter], root: Path) -> None:
@@ -47,6 +50,13 @@ class Painter:
         """
         self._wardrobe.wear(adapters, root)
 
+    def gather(self, resolved: Resolved, root: Path) -> Guides:
+        """What a picture is drawn from beside words; the files are below `root`.
+
+        Raises CannotUse if one of them cannot be had.
+        """
+        return passes.gather(resolved, self._controls, root)
+
     def paint(
         self,
         resolved: Resolved,
@@ -54,11 +64,15 @@ class Painter:
         begun: Begun,
         stepped: Stepped,
         *,
+        guides: Guides = NO_GUIDES,
         lean: bool = False,
         previews: int = 0,
         emerged: Emerged = lambda _: None,
     ) -> Image.Image:
         """The picture, RGB, of the size asked for; a `lean` one takes less memory and longer.
+
+        `guides` are what it was to `gather`. All noise, that of a second pass too, comes from one
+        generator with the picture's seed.
 
         `begun(encoding)` is called just before the first call of the UNet, with the seconds that
         the text encoder took, and `stepped(n, of)` after each step; what either raises ends the
@@ -67,46 +81,49 @@ class Painter:
         to be worn already.
         """
         assert self._wardrobe.worn == resolved.adapters
-        pipe = self._pipe
-        pipe.scheduler = schedulers.build(
-            self._config, resolved.sampler, resolved.schedule, resolved.steps
-        )
-        if previews:
-            self._emerging.watch(pipe.scheduler)
-
-        def after_step(pipe: Any, step: int, _: Any, values: dict[str, Any]) -> dict[str, Any]:
-            done, steps = step + 1, pipe.num_timesteps
-            if previews and done < steps and done % previews == 0:
-                preview = self._emerging.preview()
-                if preview is not None:
-                    emerged(preview)
-            stepped(done, steps)
-            if done == steps:
-                # SDXL's VAE is held in fp32 beside a UNet in fp16; diffusers does not know of that.
-                values["latents"] = values["latents"].to(pipe.vae.dtype)
-            return values
-
+        generator = torch.Generator("cpu").manual_seed(seed)
+        before, image = 0, guides.picture
         with torch.inference_mode():
             start = time.monotonic()
-            texts = encode_all(pipe, resolved)
+            texts = encode_all(self._pipe, resolved)
             self._begun = partial(begun, time.monotonic() - start)
-            less = lean_.applied(pipe, resolved.width, resolved.height) if lean else nullcontext()
             try:
-                with less, regions.applied(pipe.unet, resolved.regions, texts.regions):
-                    drawn = pipe(
-                        **texts.named(),
-                        width=resolved.width,
-                        height=resolved.height,
-                        num_inference_steps=resolved.steps,
-                        guidance_scale=resolved.guidance,
-                        generator=torch.Generator("cpu").manual_seed(seed),
-                        callback_on_step_end=after_step,
-                    )
+                with regions.applied(self._pipe.unet, resolved.regions, texts.regions):
+                    for each in passes.of(resolved):
+                        pipe, named = passes.call(self._pipe, each, image, guides)
+                        pipe.scheduler = self._scheduler(resolved, each)
+                        if previews:
+                            self._emerging.watch(pipe.scheduler)
+                        after = self._after(resolved, each)
+                        told = _Told(before, after, previews, self._emerging, stepped, emerged)
+                        less = lean_.applied(pipe, each.width, each.height) if lean else None
+                        with less or nullcontext(), passes.held(pipe, each):
+                            drawn = pipe(
+                                **texts.named(),
+                                **named,
+                                num_inference_steps=each.steps,
+                                guidance_scale=resolved.guidance,
+                                generator=generator,
+                                callback_on_step_end=told.after_step,
+                            )
+                        image, before = drawn.images[0], before + told.steps
             finally:
                 self._begun = None
                 self._emerging.forget()
-        image: Image.Image = drawn.images[0]
+        assert image is not None
         return image
+
+    def _scheduler(self, resolved: Resolved, each: Pass) -> Any:
+        return schedulers.build(self._config, resolved.sampler, resolved.schedule, each.steps)
+
+    def _after(self, resolved: Resolved, each: Pass) -> int:
+        """How many steps come after this pass."""
+        return sum(
+            schedulers.calls(
+                self._config, resolved.sampler, resolved.schedule, later.steps, later.strength
+            )
+            for later in passes.of(resolved)[each.number :]
+        )
 
     def warm_up(self) -> None:
         """Draw one step of nothing at the model's own size, so that the first picture is fast."""
@@ -146,3 +163,29 @@ class Painter:
         if self._begun is not None:
             begun, self._begun = self._begun, None
             begun()
+
+
+class _Told:
+    """What is told of one pass, with the steps of others before and after it."""
+
+    def __init__(
+        self, before: int, after: int, previews: int, emerging: Emerging, stepped: Stepped,
+        emerged: Emerged,
+    ) -> None:  # fmt: skip
+        self._before, self._after, self._previews = before, after, previews
+        self._emerging, self._stepped, self._emerged = emerging, stepped, emerged
+        self.steps = 0
+
+    def after_step(self, pipe: Any, step: int, _: Any, values: dict[str, Any]) -> dict[str, Any]:
+        """What diffusers calls after each step of a pass."""
+        self.steps = pipe.num_timesteps
+        done, steps = self._before + step + 1, self._before + self.steps + self._after
+        if self._previews and done < steps and done % self._previews == 0:
+            preview = self._emerging.preview()
+            if preview is not None:
+                self._emerged(preview)
+        self._stepped(done, steps)
+        if step + 1 == self.steps:
+            # SDXL's VAE is held in fp32 beside a UNet in fp16; diffusers does not know of that.
+            values["latents"] = values["latents"].to(pipe.vae.dtype)
+        return values

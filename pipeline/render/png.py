@@ -58,9 +58,7 @@ def is_ours(path: Path, task: Task) -> bool:
     try:
         found = inscription.read(path)
         mine = found.record
-        if mine is None or (found.width, found.height) != (
-            mine.resolved.width, mine.resolved.height,
-        ):  # fmt: skip
+        if mine is None or (found.width, found.height) != mine.resolved.size:
             return False
         same = (mine.job, mine.take, mine.index, mine.digest, mine.seed) == (
             task.job, task.take, task.index, task.digest, task.seed,

@@ -27,6 +27,8 @@ import torch
 from pipeline.core.resolved import Region
 from pipeline.render.text import Encoded
 
+_STEERED = ("down_block_additional_residuals", "mid_block_additional_residual")
+"""By what names a UNet takes what ControlNets add."""
 _NOTHING = 1e-6
 """A share below this is rounding."""
 
@@ -95,7 +97,16 @@ class _Blend:
         changed: dict[str, Any] = {"encoder_hidden_states": states}
         if named.get("added_cond_kwargs"):
             changed["added_cond_kwargs"] = self._added(named["added_cond_kwargs"])
+        for key in _STEERED:
+            if named.get(key) is not None:
+                changed[key] = self._steered(named[key])
         return (rows, *others), {**named, **changed}
+
+    def _steered(self, given: Any) -> Any:
+        """What a ControlNet adds, which was asked with the base prompt alone."""
+        if isinstance(given, torch.Tensor):
+            return self._rows(given, [given[-1:]] * len(self._texts))
+        return tuple(self._steered(each) for each in given)
 
     def _rows(self, given: torch.Tensor, own: Sequence[torch.Tensor]) -> torch.Tensor:
         """A row for the negative, if any, and for each prompt that has a place."""

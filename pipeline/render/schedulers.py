@@ -63,6 +63,17 @@ def build(config: Mapping[str, Any], sampler: Sampler, schedule: Schedule, steps
     return built
 
 
+def calls(
+    config: Mapping[str, Any], sampler: Sampler, schedule: Schedule, steps: int, strength: float
+) -> int:
+    """How often a scheduler steps that draws this share of so many steps over a picture; one of
+    the second order steps twice for each."""
+    scheduler = build(config, sampler, schedule, steps)
+    scheduler.set_timesteps(steps)
+    left = min(int(steps * strength), steps)
+    return len(scheduler.timesteps[(steps - left) * scheduler.order :])
+
+
 def _begin_at_the_begin(scheduler: Any) -> None:
     """Have the first step be the first, also where a few steps at `beta` share a moment: a class
     of diffusers that is not told takes the second of two alike for where it stands."""

@@ -164,10 +164,11 @@ class Worker:
             self._check(task)
 
         self._painter.wear(task.resolved.adapters, root)
+        guides = self._painter.gather(task.resolved, root)
         lean = task.lean
         image = self._painter.paint(
             task.resolved, task.seed, begun, stepped,
-            lean=lean, previews=self._outfit.previews, emerged=emerged.append,
+            guides=guides, lean=lean, previews=self._outfit.previews, emerged=emerged.append,
         )  # fmt: skip
         made = self._painter.made(lean=lean)
         data = png.encode(image, task, self._outfit.model, made)

@@ -12,7 +12,7 @@ from pipeline.commands.reproduce import NotDrawn, NotOurs, Reproduced, reproduce
 from pipeline.commands.scaffold import CannotWrite
 from pipeline.core import record
 from pipeline.core.digest import digest
-from pipeline.core.resolved import Adapter, Region, Resolved, Task
+from pipeline.core.resolved import Adapter, Region, Resolved, Source, Task
 from pipeline.inscription import record_of
 from pipeline.model import describe
 from pipeline.pictures import sha256_of
@@ -20,7 +20,7 @@ from pipeline.render import png
 from pipeline.weights import ModelError
 from tests.cli.command import anime
 from tests.fakes import FAKE_MADE, square
-from tests.render import loras
+from tests.render import guides, loras
 from tests.render.conftest import task
 from tests.test_inscription import written
 
@@ -103,6 +103,24 @@ def test_its_loras_are_found_in_the_inbox_wherever_they_stand_now(
     mine = record_of(tmp_path / "kept.png")
     assert mine is not None
     assert mine.resolved.adapters == adapters
+
+
+def test_a_picture_that_was_drawn_from_others_finds_them_by_content(
+    tmp_path: Path, model: Path
+) -> None:
+    inbox = tmp_path / "inbox"
+    sketch = guides.picture(inbox, "old/sketch.png")
+    base = guides.picture(inbox, "show/base.01.png", seed=2)
+    source = Source(picture=sketch, strength=0.5, mask=base)
+    wanted = _task(describe(model).sha256, source=source)
+    reproduce(_painted(tmp_path / "a.png", wanted), model, tmp_path / "kept.png", inbox)
+    (inbox / "old/sketch.png").rename(inbox / "show/moved.png")
+    again = reproduce(tmp_path / "kept.png", model, tmp_path / "again.png", inbox)
+    assert again.same
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "kept.png").read_bytes()
+    (inbox / "show/moved.png").unlink()
+    with pytest.raises(NotDrawn, match=r"the picture old/sketch\.png \([0-9a-f]{12}\), which is"):
+        reproduce(tmp_path / "kept.png", model, tmp_path / "more.png", inbox)
 
 
 def test_a_retouched_picture_of_another_model_is_told(

@@ -8,11 +8,20 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pipeline.core.faults import faults
-from pipeline.core.manifest import Lora
-from pipeline.core.parameters import Parameters, parse
+from pipeline.core.manifest import Control, From, Lora, Refine
+from pipeline.core.parameters import Parameters, parse, write
 from pipeline.core.recipe import NoRecipe, of_parameters, of_record
 from pipeline.core.record import Record, decode, encode, excesses
-from pipeline.core.resolved import Adapter, Made, Region, Resolved
+from pipeline.core.resolved import (
+    Adapter,
+    Made,
+    Picture,
+    Refined,
+    Region,
+    Resolved,
+    Source,
+    Steering,
+)
 
 RESOLVED = Resolved(
     prompt="1girl, red hair", negative="bad", width=512, height=768, steps=20, guidance=6.5,
@@ -190,3 +199,72 @@ def test_clip_skip_is_carried_over() -> None:
     made = of_parameters(parse("cat BREAK dog\nSteps: 20, Seed: 5, Clip skip: 2"))
     assert (made.job.clip_skip, made.job.prompt, made.notes) == (2, "cat BREAK dog", ())
     assert of_parameters(parse("cat\nSteps: 20, Seed: 5, Clip skip: 1")).job.clip_skip is None
+
+
+GUIDED = replace(
+    RESOLVED,
+    source=Source(
+        picture=Picture(file="a/s.png", sha256="a1" * 32), strength=0.55,
+        mask=Picture(file="a/m.png", sha256="a2" * 32),
+    ),
+    refine=Refined(width=768, height=1152, strength=0.4, steps=12),
+    controls=(
+        Steering(
+            kind="pose", picture=Picture(file="a/p.png", sha256="a3" * 32), file="n.safetensors",
+            sha256="a4" * 32, weight=0.8, end=0.9,
+        ),
+    ),
+)  # fmt: skip
+
+
+def test_pictures_a_second_pass_and_controlnets_are_carried_over() -> None:
+    assert list(excesses(replace(RECORD, resolved=GUIDED))) == []
+    made = of_record(replace(RECORD, resolved=GUIDED))
+    assert made.notes == ()
+    assert made.job.from_ == From(picture="a/s.png", strength=0.55, mask="a/m.png")
+    assert made.job.refine == Refine(scale=1.5, strength=0.4, steps=12)
+    assert made.job.control == (
+        Control(kind="pose", picture="a/p.png", model="n.safetensors", weight=0.8, end=0.9),
+    )
+
+
+@given(st.integers(8, 256), st.integers(8, 256), st.floats(1, 4))
+def test_every_second_pass_has_a_scale_that_makes_it_again(
+    width: int, height: int, scale: float
+) -> None:
+    small = width * 8, height * 8
+    large = [round(side * scale / 8) * 8 for side in small]
+    asked = replace(
+        RESOLVED, width=small[0], height=small[1],
+        refine=Refined(width=large[0], height=large[1], strength=0.4, steps=20),
+    )  # fmt: skip
+    found = of_record(replace(RECORD, resolved=asked)).job.refine
+    assert isinstance(found, Refine)
+    assert [round(side * found.scale / 8) * 8 for side in small] == large
+
+
+def test_what_no_manifest_could_ask_for_is_noted_and_refused() -> None:
+    assert GUIDED.source is not None
+    assert GUIDED.refine is not None
+    (control,) = GUIDED.controls
+    strange = replace(
+        GUIDED,
+        source=replace(GUIDED.source, strength=7.0),
+        refine=replace(GUIDED.refine, width=99_992),
+        controls=(replace(control, weight=50.0),),
+    )
+    made = of_record(replace(RECORD, resolved=strange))
+    assert (made.job.from_, made.job.refine, made.job.control) == (None, None, ())
+    assert len(made.notes) == 3
+    assert list(excesses(replace(RECORD, resolved=strange))) == [
+        "strength: 7", "width of the second pass: 99992", "weight of a ControlNet: 50",
+    ]  # fmt: skip
+
+
+def test_other_tools_read_of_them_what_they_write_themselves() -> None:
+    values = parse(write(GUIDED, 7, "chibi")).values
+    assert values["Denoising strength"] == "0.55"
+    assert (values["Hires resize"], values["Hires steps"]) == ("768x1152", "12")
+    assert values["ControlNet 0"] == (
+        "Module: none, Model: n [a4a4a4a4], Weight: 0.8, Guidance Start: 0, Guidance End: 0.9"
+    )

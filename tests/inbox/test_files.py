@@ -28,14 +28,22 @@ def test_droppings(raw: str) -> None:
 def test_a_walk_finds_manifests_at_any_depth_and_enters_neither_links_nor_hidden_folders(
     tmp_path: Path,
 ) -> None:
-    for raw in ("a.yaml", "b/c.yml", "b/d/e.yaml", ".git/f.yaml", "b/.x/g.yaml", "b/h.png"):
+    for raw in (
+        "a.yaml",
+        "b/c.yml",
+        "b/d/e.yaml",
+        ".git/f.yaml",
+        "b/.x/g.yaml",
+        "b/h.png",
+        "b/c.01.png",
+    ):
         (tmp_path / raw).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / raw).touch()
     (tmp_path / "b" / "loop").symlink_to(tmp_path)
     (tmp_path / "folder.yaml").mkdir()
     fails: dict[str, OSError] = {}
     found = sorted(files.walk(tmp_path, "", fails.__setitem__))
-    assert found == ["a.yaml", "b/c.yml", "b/d/e.yaml"]
+    assert found == ["a.yaml", "b/c.yml", "b/d/e.yaml", "b/h.png"]
     assert sorted(files.walk(tmp_path, "b/d", fails.__setitem__)) == ["b/d/e.yaml"]
     assert not list(files.walk(tmp_path, "nowhere", fails.__setitem__))
     assert fails == {}

@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from watchdog.observers.inotify import InotifyWatchGroup
 from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, WatchDescriptor
 
 from pipeline.adapters import Adapters
 from pipeline.core.manifest import Job
 from pipeline.core.observed import FileGone, FileSeen
+from pipeline.core.pictures import PictureFile
 from pipeline.inbox.watch import ABSENCE, RESCAN, SETTLE, Inbox
 from tests.safetensors import ATTENTION, body, encoded, pair, write
 
@@ -458,3 +460,26 @@ def test_a_file_of_weights_is_described_and_again_when_it_changes(root: Path) ->
     (root / first.file).unlink()
     assert inbox.step(T + 2 * RESCAN) == []
     assert names(inbox.step(T + 2 * RESCAN + ABSENCE)) == ["-show/loras/akira.safetensors"]
+
+
+def test_a_picture_is_described_and_again_when_it_changes_but_not_one_that_is_drawn(
+    root: Path,
+) -> None:
+    (root / "show").mkdir()
+    for name in ("sketch.png", "show.01.png", ".hidden.png"):
+        Image.new("RGB", (40, 30)).save(root / "show" / name)
+    inbox = Inbox(root)
+    (first,) = inbox.step(T)
+    assert isinstance(first, FileSeen)
+    sha256 = hashlib.sha256((root / "show/sketch.png").read_bytes()).hexdigest()
+    assert first.file == "show/sketch.png"
+    assert first.picture == PictureFile(sha256=sha256, width=40, height=30)
+    data = (root / first.file).read_bytes()
+    (root / first.file).write_bytes(data[:-1])
+    assert inbox.step(T + RESCAN) == []
+    (second,) = inbox.step(T + RESCAN + SETTLE)
+    assert isinstance(second, FileSeen)
+    assert second.picture == PictureFile(fault="it is cut short; copy or save it again")
+    (root / first.file).unlink()
+    assert inbox.step(T + 2 * RESCAN) == []
+    assert names(inbox.step(T + 2 * RESCAN + ABSENCE)) == ["-show/sketch.png"]

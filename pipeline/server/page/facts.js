@@ -7,13 +7,33 @@ export function facts({ job, take, recipe, ...image }) {
   return Object.entries({
     Prompt: recipe.prompt, Negative: recipe.negative,
     Regions: (recipe.regions ?? []).map((region) => region.prompt).join(" | "),
-    Seed: String(image.seed), Size: `${recipe.width} × ${recipe.height}`,
+    Seed: String(image.seed), Size: size(recipe.refine ?? recipe),
+    From: begun(recipe.source), Refined: refined(recipe),
+    Control: (recipe.controls ?? []).map(steered).join(" | "),
     Steps: String(recipe.steps), Sampler: `${recipe.sampler}, ${recipe.schedule}`,
     Guidance: String(recipe.guidance),
     Take: take.number > 1 || job.takes.length > 1 ? `${take.number}, ${take.reason}` : "",
     Drawn: new Date(image.at).toLocaleString() + drawn,
     "Reused from": image.source ?? "", File: image.file, Manifest: job.file,
   }).filter(([, text]) => text);
+}
+
+function size({ width, height }) {
+  return `${width} × ${height}`;
+}
+
+function begun(source) {
+  if (!source) return "";
+  const mask = source.mask ? `, where ${source.mask.file} is white` : "";
+  return `${source.picture.file}, strength ${source.strength}${mask}`;
+}
+
+function refined({ refine, ...recipe }) {
+  return refine ? `from ${size(recipe)}, strength ${refine.strength}, ${refine.steps} steps` : "";
+}
+
+function steered({ kind, picture, file, weight = 1 }) {
+  return `${kind} of ${picture.file} by ${file}, weight ${weight}`;
 }
 
 export function title({ job, take, label, index }) {
