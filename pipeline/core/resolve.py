@@ -30,6 +30,7 @@ from pipeline.core.manifest import (
     parse_size,
 )
 from pipeline.core.missing import Missing, Waiting
+from pipeline.core.models import find_model, model_of, wanted
 from pipeline.core.near import near
 from pipeline.core.prompt import Figure, Part, joined, negative_parts, prompt_parts
 from pipeline.core.regions import regions_of
@@ -81,9 +82,8 @@ def resolve(state: State, job: JobState) -> Compiled | Waiting:
     """Compile a job against everything that is declared now."""
     missing: list[Missing] = []
     scenes = list(_scenes(state, job, missing))
-    model = state.model
-    if model is None:
-        missing.append(Missing(kind="model", name="(none has been loaded)"))
+    project = scenes[0].project if scenes else None
+    model = find_model(state, project, job.spec, missing)
     pictures = sum(len(_seeds(job, scene)) for scene in scenes)
     if pictures > MOST_PICTURES:
         why = f"these would be {pictures:,} pictures, and {MOST_PICTURES} of one job are the most"
@@ -148,7 +148,7 @@ def _scenes(state: State, job: JobState, missing: list[Missing]) -> Iterator[_Sc
             variant=variant, project=project, figures=tuple(figures), styles=tuple(styles),
             sampler=sampler, schedule=schedule, prompt=prompt, negative=negative,
             wildcards=_wildcards(state, job, (*prompt, *negative), missing),
-            adapters=find_adapters(state, job.file, spec, figures, missing),
+            adapters=find_adapters(state, job.file, spec, figures, missing, model_of(state, job)),
         )  # fmt: skip
 
 
@@ -199,6 +199,7 @@ def _cell(scene: _Scene, words: Origins, model: Model) -> Cell:
         clip_skip=_first(project, spec, "clip_skip", 1),
         regions=regions_of(words.prompt) if spec.cast else (),
         adapters=scene.adapters,
+        called=wanted(project, spec) or "",
     )
     return Cell(resolved=resolved, digest=resolved.digest, seed=words.seed, label=words.label)
 

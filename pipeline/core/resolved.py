@@ -19,6 +19,15 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
     height: int
 
 
+class Offered(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A model of the settings, by the name that manifests call it by: `model` where it can be
+    loaded, else `error` says why it cannot."""
+
+    name: str
+    model: Model | None = None
+    error: str = ""
+
+
 class Region(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A part of the picture with a prompt of its own.
 
@@ -81,12 +90,15 @@ class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     regions: tuple[Region, ...] = ()
     adapters: tuple[Adapter, ...] = ()
     """In the order in which they are added up."""
+    called: str = ""
+    """By which name of the settings the model was asked for; empty is the usual one."""
 
     @property
     def digest(self) -> str:
-        """sha256 of what decides the picture: all of this but where the adapters' files stand."""
+        """sha256 of what decides the picture: all of this but where the adapters' files stand and
+        what the model is called."""
         nowhere = tuple(replace(adapter, file="") for adapter in self.adapters)
-        return digest(replace(self, adapters=nowhere))
+        return digest(replace(self, adapters=nowhere, called=""))
 
 
 class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
