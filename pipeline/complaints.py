@@ -10,10 +10,11 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from pipeline.core.keys import job_key, slug
+from pipeline.core.keys import folders_above, job_key, slug
 from pipeline.core.loras import of_manifest
 from pipeline.core.manifest import Character, Job, Manifest, Project
 from pipeline.core.missing import Missing
+from pipeline.core.models import model_of
 from pipeline.core.pictures import jobs_of
 from pipeline.core.problem import Problem
 from pipeline.core.state import JobState, State
@@ -56,27 +57,39 @@ def _missing(state: State, loaded: Loaded, manifest: Manifest) -> Iterable[Missi
 
 def of_project(state: State, file: str, manifest: Project) -> list[Missing]:
     """What every job of a project would wait for that says nothing itself, at the project's own
-    fields: its style."""
-    style = [each for each in _probe(state, file, slug(manifest.name)) if each.kind == "style"]
-    return [replace(each, field=("style",)) for each in style]
+    fields: its style and its model."""
+    waits = _probe(state, file, slug(manifest.name))
+    own = [each for each in waits if each.kind == "style"]
+    own += [each for each in waits if each.kind == "model" and manifest.model is not None]
+    return [replace(each, field=(each.kind,)) for each in own]
 
 
 def of_character(state: State, file: str, manifest: Character) -> list[Missing]:
     """The project and the LoRAs that a character names and that are not there, or do not fit."""
     missing: list[Missing] = []
-    list(of_manifest(state, file, manifest.lora, missing))
+    list(of_manifest(state, file, manifest.lora, missing, _model_of(state, file, manifest)))
     if manifest.project is None:
         return missing
     waits = _probe(state, file, slug(manifest.project), named=manifest.project)
     return [*(each for each in waits if each.kind == "project"), *missing]
 
 
+def _model_of(state: State, file: str, manifest: Character) -> str | None:
+    """sha256 of the model that draws a character in their own project."""
+    named = slug(manifest.project) if manifest.project is not None else None
+    above = (state.folders[each] for each in folders_above(file) if each in state.folders)
+    return model_of(state, _plain(file, named or next(above, None), None))
+
+
+def _plain(file: str, project: str | None, named: str | None) -> JobState:
+    """The plainest job of a project."""
+    spec = Job(prompt="1girl", project=named)
+    return JobState(key="", file=file, project=project, seed=0, spec=spec, order=0)
+
+
 def _probe(state: State, file: str, project: str, named: str | None = None) -> tuple[Missing, ...]:
     """What the plainest job of a project waits for."""
-    spec = Job(prompt="1girl", project=named)
-    waits = waits_for(
-        state, JobState(key="", file=file, project=project, seed=0, spec=spec, order=0)
-    )
+    waits = waits_for(state, _plain(file, project, named))
     return waits.missing if waits else ()
 
 
@@ -90,6 +103,8 @@ def _way_out(state: State, missing: Missing) -> str:
         tail = f"/{slug(missing.name)}"
         if home := next((key for key in state.characters if key.endswith(tail)), None):
             return f"another project has that name: write {home}"
+    if missing.kind == "model":
+        return _to_a_model(state, missing)
     if missing.kind == "picture" and missing.why and not missing.name:
         return "change the number"
     if missing.kind == "picture" and missing.why:
@@ -106,6 +121,16 @@ def _way_out(state: State, missing: Missing) -> str:
     if missing.kind in ("character", "project"):
         return f"make it: anime new {missing.kind} {shlex.quote(missing.name)}"
     return f"write {either(missing.nearest)}" if missing.nearest else "mend the name"
+
+
+def _to_a_model(state: State, missing: Missing) -> str:
+    if missing.why:
+        return "mend it and start again, or take another model"
+    if near := nearest(missing.name, missing.nearest):
+        return f"did you mean {near[0]}?"
+    if state.models:
+        return f"there are {', '.join(state.models)}; write one of these"
+    return f'name it in anime.toml, in the table [models]: {missing.name} = "PATH"'
 
 
 def _meanwhile(manifest: Manifest) -> str:

@@ -6,7 +6,7 @@ never waits.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -16,9 +16,10 @@ from pipeline.commit import commit_at
 from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.decide import reused
-from pipeline.core.pending import claims, pending, reusable, wanted
+from pipeline.core.pending import claims, in_order, reusable, wanted
 from pipeline.core.resolved import Task
 from pipeline.core.state import State
+from pipeline.core.turns import Draw, Due, Switch, Turns, switched, turn
 from pipeline.parts import Pool
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class Dispatch:
     def __init__(self, root: Path, pool: Pool, record: Callable[[Sequence[e.Event]], None]) -> None:
         self.busy: dict[str, Task] = {}
         self._root, self._pool, self._record = root, pool, record
+        self._turns = Turns(held=())
 
     def hear(self, report: o.Painted | o.Failed | o.Stopped | o.Lost) -> None:
         """A worker is done with its picture, one way or another."""
@@ -53,18 +55,47 @@ class Dispatch:
         reused_in: set[str] = set()
         free = list(self._pool.free())
         while free and goes_on():
-            busy = {claim for task in self.busy.values() for claim in claims(task)}
-            tasks = pending(state, busy, 1)
-            if not tasks:
+            move, tasks = self._move(state)
+            if move is None:
                 break
-            if self._reuse(state, tasks[0]):
-                reused_in.add(tasks[0].job)
+            # To use a picture again that was drawn before, no model is needed.
+            chosen = tasks[move.number] if isinstance(move, Draw) else tasks[0]
+            if self._reuse(state, chosen):
+                reused_in.add(chosen.job)
                 continue
-            commit = commit_at((self._root / tasks[0].manifest).parent)
-            task = replace(tasks[0], commit=commit)
+            if isinstance(move, Switch):
+                self._switch(move.model)
+                break
+            self._turns = move.turns
+            task = replace(chosen, commit=commit_at((self._root / chosen.manifest).parent))
             self.busy[task.id] = task
             self._pool.submit(free.pop(0), task)
         return reused_in
+
+    def _move(self, state: State) -> tuple[Draw | Switch | None, list[Task]]:
+        """Whose turn it is, and the pictures that were looked at for that, in their order."""
+        if {*self._turns.held} != {*self._pool.held}:
+            # The first models of the run, or one of them cannot be had.
+            self._turns = replace(self._turns, held=self._pool.held)
+        busy = {claim for task in self.busy.values() for claim in claims(task)}
+        tasks: list[Task] = []
+
+        def due() -> Iterator[Due]:
+            for task in in_order(state, busy):
+                tasks.append(task)
+                priority = -state.jobs[task.job].rank[0]
+                yield Due(priority=priority, model=task.resolved.model)
+
+        return turn(due(), self._turns), tasks
+
+    def _switch(self, model: str) -> None:
+        """Have the workers take another model, as soon as none draws with one that goes for it."""
+        after = switched(self._turns, model, self._pool.fits)
+        left = {*self._turns.held} - {*after.held}
+        if any(task.resolved.model in left for task in self.busy.values()):
+            return
+        self._turns = after
+        self._pool.hold(after.held)
 
     def _reuse(self, state: State, task: Task) -> bool:
         """Whether the picture is there already, and now also where this task wants it."""

@@ -187,7 +187,7 @@ class Runner:
                     self._painted.add(report.task.job)
             case o.Broken(error=error, hint=hint):
                 raise NoWorkers(error, hint or None)
-            case o.WorkerWarm() | o.Began():
+            case o.WorkerWarm() | o.Began() | o.Switched() | o.Unusable():
                 pass
 
     def _follow(self) -> None:

@@ -76,13 +76,15 @@ _Supply: TypeAlias = (
 def told(event: e.Event) -> Told:
     """The event in words."""
     match event:
-        case e.RunnerStarted():
-            size = f"{event.model.width}x{event.model.height}"
-            count = counted(event.workers, "worker")
-            return _told(
-                "started", f"anime {event.version}", f"model {event.model.name} ({size})",
-                f"{count} on {event.device}", f"pid {event.pid}", tone="quiet",
-            )  # fmt: skip
+        case (
+            e.RunnerStarted()
+            | e.ModelSwitched()
+            | e.ModelFailed()
+            | e.QueuePaused()
+            | e.QueueResumed()
+            | e.CommandAnswered()
+        ):
+            return _of_program(event)
         case (
             e.ProjectDeclared()
             | e.ProjectWithdrawn()
@@ -110,17 +112,45 @@ def told(event: e.Event) -> Told:
             return _told("rejected", event.file, count, below=below, tone="bad")
         case e.ManifestMended():
             return _told("mended", event.file, tone="good")
+        case _:
+            return _of_job(event)
+
+
+_OfProgram = (
+    e.RunnerStarted
+    | e.ModelSwitched
+    | e.ModelFailed
+    | e.QueuePaused
+    | e.QueueResumed
+    | e.CommandAnswered
+)
+
+
+def _of_program(event: _OfProgram) -> Told:
+    match event:
+        case e.RunnerStarted():
+            size = f"{event.model.width}x{event.model.height}"
+            count = counted(event.workers, "worker")
+            return _told(
+                "started", f"anime {event.version}", f"model {event.model.name} ({size})",
+                f"{count} on {event.device}", f"pid {event.pid}", tone="quiet",
+            )  # fmt: skip
         case e.QueuePaused():
             return _told("paused", "the queue", event.reason)
         case e.QueueResumed():
             return _told("resumed", "the queue")
+        case e.ModelSwitched(name=name, left=left, seconds=seconds):
+            gone = (f"instead of {', '.join(left)}",) if left else ()
+            return _told("switched", f"model {name}", *gone, f"{seconds:.1f} s")
+        case e.ModelFailed(name=name, error=error):
+            return _told("failed", f"model {name}", f"its jobs wait: {error}", tone="bad")
         case e.CommandAnswered(refused=True):
             more = [event.hint] if event.hint else []
             return _told("refused", event.answer, *more, tone="bad")
         case e.CommandAnswered():
             return _told("answered", event.answer, tone="quiet")
         case _:
-            return _of_job(event)
+            assert_never(event)
 
 
 def _supplied(event: _Supply) -> Told:
@@ -281,9 +311,9 @@ def clean(text: str) -> str:
     )
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 picture`, `3 pictures`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def counted(count: int, noun: str, several: str = "") -> str:
+    """`1 picture`, `3 pictures`; `several` is for nouns that take more than an s."""
+    return f"{count} {noun}" if count == 1 else f"{count} {several or noun + 's'}"
 
 
 def _cell(event: e.RenderStarted | e.RenderFailed | e.RenderLessened) -> str:

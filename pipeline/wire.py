@@ -43,6 +43,21 @@ class Died(Frame, frozen=True):
     exitcode: int
 
 
+class Space(Frame, frozen=True):
+    """Keeper: bytes of memory that are free for weights, each of which takes `each` bytes."""
+
+    free: int
+    each: int
+
+
+class CannotHold(Frame, frozen=True):
+    """Keeper: this model of several, by its sha256, cannot be had, and is held no longer."""
+
+    model: str
+    error: str
+    hint: str = ""
+
+
 class CannotLoad(Frame, frozen=True):
     """Keeper: the model cannot be had; it ends after this."""
 
@@ -51,7 +66,10 @@ class CannotLoad(Frame, frozen=True):
 
 
 class Warm(Frame, frozen=True):
-    """Worker: warm-up done, ready for a task."""
+    """Worker: it has these models, and a warm-up done with each: ready for a task. Its first word
+    of that is that it has none."""
+
+    models: tuple[str, ...] = ()
 
 
 class Render(Frame, frozen=True):
@@ -118,13 +136,19 @@ class Recycle(Frame, frozen=True):
     pid: int
 
 
+class Hold(Frame, frozen=True):
+    """Runner to keeper: have all workers hold these models, by their sha256, and no others."""
+
+    models: tuple[str, ...]
+
+
 class End(Frame, frozen=True):
     """Runner to keeper or worker: end now, in order."""
 
 
 Message = (
-    Hello | Spawned | Died | CannotLoad | Warm | Render | Cancel | Begin | Step | Done | Fault
-    | Halted | Recycle | End
+    Hello | Spawned | Died | Space | CannotHold | CannotLoad | Warm | Render | Cancel | Begin | Step
+    | Done | Fault | Halted | Recycle | Hold | End
 )  # fmt: skip
 
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)

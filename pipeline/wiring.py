@@ -14,19 +14,20 @@ from pathlib import Path
 from types import FrameType
 
 from pipeline import __version__, pictures, snapshot
-from pipeline.adapters import Adapters, bodies
 from pipeline.audience import Audience, Audiences
 from pipeline.core import events as e
+from pipeline.core.pending import first_model
 from pipeline.core.state import State
 from pipeline.history import PRIVATE, inbox_at, journal_path, restore
 from pipeline.inbox.watch import Inbox
 from pipeline.journal import Journal, JournalFull
 from pipeline.limits import allow_open_files
-from pipeline.model import describe
 from pipeline.notify import notifier
-from pipeline.pool import WorkerPool
+from pipeline.pool import Several, WorkerPool
+from pipeline.room import Room
 from pipeline.runner import Runner
 from pipeline.settings import Settings
+from pipeline.stock import Stock, take_stock
 
 STARTED_PAUSED = "started paused, as the settings ask (on_start)"
 INTERRUPTED = 130
@@ -61,26 +62,30 @@ def produce(
             cut = journal.cut
             note("cut", f"a torn end of the journal ({cut.size} bytes), kept as {cut.saved}")
         hashes = root / PRIVATE / "cache" / "model-hashes.json"
-        model = describe(settings.model, hashes, settings.told)
+        stock = take_stock(settings, hashes)
         state = restore(root)
+        first = first_model(state, stock.usual.sha256, stock.files)
         snapshot.renew(root / PRIVATE, state, journal.end)
         pictures.sweep(root)
         audiences: list[Audience] = [audience]
         if page:
             audiences.append(_page(settings, root, state.copy(), ending, note))
-        adapters = Adapters(bodies({model.sha256: settings.model}))
-        inbox = Inbox(root, polling=settings.polling, adapters=adapters)
+        inbox = Inbox(root, polling=settings.polling, adapters=stock.adapters)
         inbox.start()
         ending.callback(inbox.stop)
         started = e.RunnerStarted(
-            version=__version__, model=model, workers=settings.workers, device=settings.device,
+            version=__version__, **stock.started, workers=settings.workers, device=settings.device,
             pid=os.getpid(), pause_after=settings.pause_after,
+            warm="" if first == stock.usual.sha256 else first,
         )  # fmt: skip
         pool = WorkerPool(
-            root, settings.model, workers=settings.workers, device=settings.device,
-            threads=settings.threads, wake=inbox.wake, sha256=model.sha256, hashes=hashes,
+            root, stock.files[stock.usual.sha256], workers=settings.workers,
+            device=settings.device, threads=settings.threads, wake=inbox.wake, hashes=hashes,
             previews=settings.previews if page else 0,
-            told=settings.told,
+            several=Several(
+                others=stock.others, first=first,
+                room=Room(weights=stock.weights, most=settings.models_resident),
+            ),
         )  # fmt: skip
         manager = notifier(os.environ, state)
         if manager is not None:
@@ -97,11 +102,17 @@ def produce(
             grace=settings.grace, turned=turned,
         )  # fmt: skip
         with _stopping(runner.stop) as caught:
-            note("watching", f"{root} with model {model.name}")
+            note("watching", f"{root} with model {stock.usual.name}{_others(stock)}")
             code = runner.run()
         snapshot.renew(root / PRIVATE, runner.state, journal.end)
     interrupted = signal.SIGINT in caught or (once and caught)
     return INTERRUPTED if interrupted else code
+
+
+def _others(stock: Stock) -> str:
+    usual = stock.usual.sha256
+    names = [each.name for each in stock.offered if each.model and each.model.sha256 != usual]
+    return f", and {', '.join(names)} where asked for" if names else ""
 
 
 def _journal(

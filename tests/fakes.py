@@ -21,6 +21,8 @@ from pipeline.core.observed import (
     Report,
     Stepped,
     Stopped,
+    Switched,
+    Unusable,
     WorkerLive,
     WorkerWarm,
 )
@@ -36,17 +38,26 @@ class FakePool:
 
     What is submitted is drawn by the next `poll`, unless `patient`: then it stays in work until
     `finish`. Where it is `late`, what is to be stopped is past its last step. `fail` and `lose`
-    script what else may happen. `clock` is what `Began` says.
+    script what else may happen. Of models it holds `held`, and `most` of them at once; one in
+    `unusable` cannot be had. `clock` is what `Began` says.
     """
 
     def __init__(
-        self, root: Path, *, workers: int = 3, wake: Callable[[], None] = lambda: None
+        self,
+        root: Path,
+        *,
+        workers: int = 3,
+        wake: Callable[[], None] = lambda: None,
+        held: tuple[str, ...] = ("ab" * 32,),
+        most: int = 1,
     ) -> None:
         self.root = root
         self.patient = self.late = False
         self.clock = 0.0
         self.submitted: list[Task] = []
         """All tasks there have been, in order."""
+        self.held, self.most = held, most
+        self.unusable: set[str] = set()
         self._names = tuple(f"worker-{number + 1}" for number in range(workers))
         self._wake = wake
         self._pids: dict[str, int] = {}
@@ -91,6 +102,7 @@ class FakePool:
     def submit(self, worker: str, task: Task) -> None:
         if worker not in self.free():
             raise ValueError(f"{worker} is not free to draw {task.id}")
+        assert len(self.held) == 1 or task.resolved.model in self.held
         self.submitted.append(task)
         self._tasks[worker] = task
         self._wake()
@@ -104,6 +116,20 @@ class FakePool:
                 self._rest(name)
                 self._reports.append(Stopped(worker=name, task=current))
                 self._wake()
+
+    def fits(self, models: tuple[str, ...]) -> bool:
+        return len(models) <= self.most
+
+    def hold(self, models: tuple[str, ...]) -> None:
+        (came,) = [one for one in models if one not in self.held]
+        left = tuple(one for one in self.held if one not in models)
+        assert not any(task.resolved.model in left for task in self._tasks.values())
+        self.held = tuple(one for one in models if one not in self.unusable)
+        if came in self.held:
+            self._reports.append(Switched(model=came, left=left, seconds=0.5))
+        else:
+            self._reports.append(Unusable(model=came, error="it is broken", hint="mend it"))
+        self._wake()
 
     def live(self) -> tuple[WorkerLive, ...]:
         return tuple(self._live(name) for name in self._names)

@@ -18,13 +18,16 @@ from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.adapters import AdapterFile
 from pipeline.core.keys import shelf_file
+from pipeline.core.models import called, standby
 from pipeline.core.pictures import PictureFile
+from pipeline.core.resolved import Model, Offered
 from pipeline.core.state import JobState, State, Take
 from pipeline.core.status import status
 from pipeline.history import fold
 from pipeline.journal import Entry, Journal, replay
-from tests.production import Production
+from tests.production import MODEL, Production
 
+INK = Model(name="ink-v3", sha256="1c" * 32, width=512, height=512)
 FOLDER = Path(__file__).parent / "data" / "journals"
 TODAY = FOLDER / f"v{e.VERSION}.jsonl"
 SHAPE = FOLDER / f"v{e.VERSION}.shape.json"
@@ -42,6 +45,7 @@ def scenario() -> Production:
     _steer(made)
     _go_wrong(made)
     _withdraw(made)
+    _change_models(made)
     return made
 
 
@@ -183,6 +187,30 @@ def _go_wrong(made: Production) -> None:
     made.record(e.QueuePaused(reason="the disk is full", by="disk"))
 
 
+def _change_models(made: Production) -> None:
+    offered = (
+        Offered(name="ink", model=INK),
+        Offered(name="gone", error="model gone does not exist"),
+    )
+    made.record(
+        e.RunnerStarted(
+            version="0", model=MODEL, workers=2, device="cpu", pid=2, models=offered,
+            warm=INK.sha256,
+        )
+    )  # fmt: skip
+    made.record(e.QueueResumed())
+    made.drop("inked/project.yaml", "kind: project\nname: Inked\nmodel: ink\n")
+    made.drop("inked/rain.yaml", "kind: job\nprompt: rain\n")
+    made.drop("inked/never.yaml", "kind: job\nprompt: rain\nmodel: gone\n")
+    made.paint(next(task for task in made.tasks() if task.job == "inked/rain"))
+    made.record(
+        e.ModelSwitched(model=MODEL.sha256, name="test", left=("ink",), seconds=4.5),
+        e.ModelFailed(model=INK.sha256, name="ink", error="it is torn; copy it again"),
+    )
+    made.drop("inked/late.yaml", "kind: job\nprompt: snow\n")
+    made.record(e.QueuePaused(reason="the disk is full", by="disk"))
+
+
 def _withdraw(made: Production) -> None:
     made.drop("neon-tokyo/gone.yaml", "kind: job\nprompt: u\n")
     made.remove("neon-tokyo/gone.yaml")
@@ -203,6 +231,7 @@ def said(state: State) -> dict[str, Any]:
         "seq": state.seq,
         "at": state.at,
         "model": state.model.name if state.model else None,
+        **({"models": _models(state)} if state.models else {}),
         "paused": [state.paused, state.paused_by],
         "finished": state.finished,
         "projects": {key: one.spec.name for key, one in state.projects.items()},
@@ -211,6 +240,14 @@ def said(state: State) -> dict[str, Any]:
         "files": {file: list(keys) for file, keys in state.files.items()},
         "answered": list(state.answered),
         "jobs": {key: _job(state, job) for key, job in state.jobs.items()},
+    }
+
+
+def _models(state: State) -> dict[str, Any]:
+    return {
+        "warm": [called(state, one) for one in state.warm],
+        "switches": state.switches,
+        "stand": [[one.name, one.state, one.why] for one in standby(state)],
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.core import events as e
 from pipeline.core.evolve import evolve
 from pipeline.core.observed import Live, Stepped
-from pipeline.core.resolved import Model
+from pipeline.core.resolved import Model, Offered
 from pipeline.core.state import State
 from pipeline.core.status import status
 from pipeline.inbox.watch import Inbox
@@ -51,6 +51,7 @@ class Run:
         opening: tuple[e.Event, ...] = (),
         files: Files = REAL,
         segment: int = SEGMENT,
+        models: tuple[Offered, ...] = (),
     ) -> None:
         root.mkdir(exist_ok=True)
         self.root = root
@@ -62,7 +63,9 @@ class Run:
         self.pool = FakePool(root, wake=self.inbox.wake)
         self.pool.start()
         self.watcher = Watcher()
-        started = e.RunnerStarted(version="0", model=MODEL, workers=3, device="cpu", pid=1)
+        started = e.RunnerStarted(
+            version="0", model=MODEL, workers=3, device="cpu", pid=1, models=models
+        )
         self.runner = Runner(
             root=root, inbox=self.inbox, journal=self.journal, pool=self.pool,
             state=fold(root), audience=self.watcher, opening=[started, *opening], once=once,

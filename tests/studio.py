@@ -19,6 +19,7 @@ from pipeline.core.state import State
 from pipeline.inbox.watch import Inbox
 from pipeline.journal import JOURNAL_NAME, Journal, replay
 from pipeline.model import describe
+from pipeline.modelfiles import ModelFiles
 from pipeline.pool import WorkerPool
 from pipeline.runner import Runner
 
@@ -60,11 +61,12 @@ class Studio:
         for line in replay(root / ".pipeline" / JOURNAL_NAME):
             evolve(state, line.seq, line.at, e.decode(line.raw))
         self.inbox = Inbox(root)
-        self.pool = Listening(
-            root, model, workers=workers, device=device, threads=threads, wake=self.inbox.wake
-        )
-        self.pool.reports = []
         described = describe(model, None)
+        self.pool = Listening(
+            root, ModelFiles(path=model, sha256=described.sha256), workers=workers,
+            device=device, threads=threads, wake=self.inbox.wake,
+        )  # fmt: skip
+        self.pool.reports = []
         opening: list[e.Event] = [
             e.RunnerStarted(
                 version=__version__, model=described, workers=workers, device=device, pid=0

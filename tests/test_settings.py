@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.model import Told
+from pipeline.modelfiles import ModelFiles
 from pipeline.settings import BUNDLED_MODEL, Settings, SettingsError, gather
 
 
@@ -188,3 +189,56 @@ def test_what_a_model_does_not_say_is_told(tmp_path: Path) -> None:
     assert settings.told == told
     with pytest.raises(SettingsError, match="prediction must be auto, epsilon or v_prediction"):
         gather({"prediction": "sample"}, environ={}, cwd=tmp_path, inbox=inbox)
+
+
+def test_models_by_name(tmp_path: Path) -> None:
+    found = settle(
+        tmp_path,
+        'model = "a"\n[models]\nink = "inks/ink.safetensors"\n'
+        'dream = {path = "dream", vae = "vae.safetensors", prediction = "v_prediction"}\n',
+    )
+    inbox = tmp_path / "inbox"
+    assert found.model == inbox / "a"
+    assert found.models == {
+        "ink": ModelFiles(path=inbox / "inks/ink.safetensors"),
+        "dream": ModelFiles(
+            path=inbox / "dream",
+            told=Told(vae=inbox / "vae.safetensors", prediction="v_prediction"),
+        ),
+    }
+    assert found.models_resident == 0
+    assert settle(tmp_path, "models_resident = 2\n").models_resident == 2
+
+
+def test_the_usual_model_may_be_one_of_the_table(tmp_path: Path) -> None:
+    table = '[models.dream]\npath = "dream"\nvae = "own.safetensors"\nzero_snr = "yes"\n'
+    found = settle(tmp_path, f'model = "dream"\nzero_snr = "no"\n{table}')
+    assert found.model == tmp_path / "inbox/dream"
+    assert found.told == Told(vae=tmp_path / "inbox/own.safetensors", zero_snr="no")
+    assert settle(tmp_path, table, model="dream").told.zero_snr == "yes"
+    assert settle(tmp_path, table).model == BUNDLED_MODEL
+
+
+def test_what_is_wrong_with_models_is_said_at_their_lines(tmp_path: Path) -> None:
+    said = refusal(
+        tmp_path,
+        '[models]\nink = 3\n"two words" = "a"\n'
+        'dream = {path = "b", vea = "c", zero_snr = "maybe"}\n'
+        "[models.far]\nprediction = 1\n",
+    )
+    inbox = tmp_path / "inbox/anime.toml"
+    for line in (
+        f"{inbox}:2: models.ink must be the path of a folder or a file",
+        f"{inbox}:3: models.two words: a model cannot have this name",
+        f"{inbox}:4: models.dream has no setting 'vea'",
+        "  hint: did you mean vae?",
+        f"{inbox}:4: models.dream: zero_snr must be auto, yes, no, not 'maybe'",
+        f"{inbox}:5: models.far must be the path of a folder or a file",
+        f"{inbox}:5: models.far: prediction must be auto, epsilon, v_prediction, not 1",
+    ):
+        assert line in said.splitlines()
+    assert "must be a table" in refusal(tmp_path, 'models = "a"\n')
+    assert "must be a table" in refusal(tmp_path, MODELS="a")
+    assert refusal(tmp_path, "models_resident = 65\n").startswith(
+        f"{inbox}:1: models_resident must be a whole number from 0 to 64"
+    )

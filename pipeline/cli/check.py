@@ -37,8 +37,8 @@ def check(paths: tuple[str, ...], name: str | None, inbox: str | None, as_json: 
         # As much as the runner reads of a file: enough to see that it is too large.
         texts[given] = sys.stdin.buffer.read(LARGEST_FILE + 1)
     places = [given if path == STDIN else options.absolute(Path(path)) for path in paths]
-    adapters = checking.adapters_for(settings.model)
-    found = checking.check(places or [root], root, texts, adapters)
+    adapters = checking.adapters_for(settings)
+    found = checking.check(places or [root], root, texts, adapters, tuple(settings.models))
     for line in checking.report(found, Path.cwd(), as_json=as_json):
         click.echo(line)
     return 1 if any(each.problems for each in found) else 0

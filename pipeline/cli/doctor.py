@@ -67,4 +67,4 @@ def config(as_json: bool, **flags: object) -> None:
         return
     wide = max(len(each.value) for each in found)
     for each in found:
-        click.echo(f"{each.name:<12} {clean(each.value):<{min(wide, 60)}}  {clean(each.origin)}")
+        click.echo(f"{each.name:<15} {clean(each.value):<{min(wide, 60)}}  {clean(each.origin)}")

@@ -53,7 +53,8 @@ def reproduce(image: Path, model: str | None, keep: Path | None) -> int:
     from pipeline.commands.reproduce import reproduce as draw
 
     given = options.settings({"model": model})
-    found = draw(image, given.model, keep, given.inbox, told=given.told)
+    others = given.models.values() if model is None else ()
+    found = draw(image, given.model, keep, given.inbox, told=given.told, others=others)
     for line in found.lines:
         click.echo(line)
     return 0 if found.same else 1

@@ -7,6 +7,7 @@ resolving are the runner's own code, so that both always say the same. Never wri
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,13 +23,13 @@ from pipeline.core.keys import MANIFEST_SUFFIXES
 from pipeline.core.manifest import Project
 from pipeline.core.observed import FileSeen
 from pipeline.core.problem import Problem
-from pipeline.core.resolved import Model
+from pipeline.core.resolved import Model, Offered
 from pipeline.core.state import State
 from pipeline.history import PRIVATE
 from pipeline.inbox import files
 from pipeline.inbox.load import Loaded, load
-from pipeline.lora import Unreadable
-from pipeline.settings import INBOX_FILE
+from pipeline.lora import Body, Unreadable
+from pipeline.settings import INBOX_FILE, Settings
 from pipeline.telling import counted, lines
 
 ANY_MODEL = Model(name="any", sha256="0" * 64, width=512, height=512)
@@ -55,11 +56,13 @@ def check(
     inbox: Path,
     texts: Mapping[Path, bytes] = NO_TEXTS,
     adapters: Adapters | None = None,
+    models: Iterable[str] = (),
 ) -> list[Checked]:
     """Everything wrong with the manifests at these absolute paths, folders with all in them.
 
     The rest of their inbox or production is read too, because a job may refer to it. `texts` are
-    read instead of what stands at their paths, if anything does. `adapters` knows LoRA files.
+    read instead of what stands at their paths, if anything does. `adapters` knows LoRA files, and
+    `models` are the names that the settings have.
     """
     asked: dict[Path, list[Path]] = {}
     found = []
@@ -73,16 +76,19 @@ def check(
                     asked=[path.name],
                     texts=texts,
                     adapters=adapters,
+                    models=models,
                 )
             )
         else:
             asked.setdefault(root, []).append(path)
     for root, places in asked.items():
         if any(place == root for place in places):
-            found.append(check_folder(root, texts=texts, adapters=adapters))
+            found.append(check_folder(root, texts=texts, adapters=adapters, models=models))
         else:
             inside = [name for place in places for name in _names(root, place)]
-            found.append(check_folder(root, asked=inside, texts=texts, adapters=adapters))
+            found.append(
+                check_folder(root, asked=inside, texts=texts, adapters=adapters, models=models)
+            )
     return found
 
 
@@ -92,6 +98,7 @@ def check_folder(
     asked: Iterable[str] | None = None,
     texts: Mapping[Path, bytes] = NO_TEXTS,
     adapters: Adapters | None = None,
+    models: Iterable[str] = (),
 ) -> Checked:
     """Everything wrong with the manifests in `root`, or with those of them that are asked about.
 
@@ -109,7 +116,8 @@ def check_folder(
     known = adapters or Adapters()
     loaded = [each for raw in raws if (each := _load(root, raw, texts, known)) is not None]
     loaded += unlisted
-    state = State(model=ANY_MODEL)
+    offered = {name: Offered(name=name, model=any_of(name)) for name in models}
+    state = State(model=ANY_MODEL, models=offered)
     _declare(state, sorted(loaded, key=_projects_first))
     judged = [
         each for each in loaded
@@ -124,12 +132,19 @@ def check_folder(
     )
 
 
-def adapters_for(model: Path) -> Adapters:
-    """What LoRA files are, for the model that a run would have, if it is there."""
-    try:
-        return Adapters(bodies({ANY_MODEL.sha256: model}))
-    except (Unreadable, OSError):
-        return Adapters()
+def any_of(name: str) -> Model:
+    """Stands in for the model that the settings call so."""
+    return replace(ANY_MODEL, name=name, sha256=hashlib.sha256(name.encode()).hexdigest())
+
+
+def adapters_for(settings: Settings) -> Adapters:
+    """What LoRA files are, for the models that a run would have, as far as they are there."""
+    found: dict[str, Body] = {}
+    models = {any_of(name).sha256: each.path for name, each in settings.models.items()}
+    for sha256, path in {ANY_MODEL.sha256: settings.model, **models}.items():
+        with suppress(Unreadable, OSError):
+            found |= bodies({sha256: path})
+    return Adapters(found)
 
 
 def looks_of(root: Path, adapters: Adapters | None = None) -> list[FileSeen]:
@@ -145,7 +160,9 @@ def _problems(state: State, loaded: Loaded) -> list[Problem]:
     if loaded.adapter is not None:
         kind = "ControlNet" if loaded.adapter.control else "LoRA"
         asks = loaded.adapter.why_no_control if loaded.adapter.control else loaded.adapter.why_not
-        why = asks(ANY_MODEL.sha256)
+        models = (ANY_MODEL, *(each.model for each in state.models.values() if each.model))
+        reasons = [asks(model.sha256) for model in models]
+        why = reasons[0] if all(reasons) else ""  # It need not go with every model.
         return [_fault_of(loaded.file, f"this {kind} cannot be used: {why}")] if why else []
     if loaded.picture is not None:
         why = loaded.picture.fault

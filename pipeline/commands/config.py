@@ -33,6 +33,8 @@ def _shown(name: str, value: object) -> str:
         return "(set)" if value else "(none)"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, dict):
+        return ", ".join(value) or "(none)"
     if isinstance(value, float):
         return f"{value:g}"
     return str(value)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline import __version__
-from pipeline.adapters import Adapters, bodies
+from pipeline.adapters import Adapters
 from pipeline.commands.checking import looks_of, shown
 from pipeline.core import events as e
 from pipeline.core import observed as o
@@ -20,17 +20,19 @@ from pipeline.core.decide import decide, request
 from pipeline.core.declare import file_gone, file_seen
 from pipeline.core.evolve import evolve
 from pipeline.core.obey import restorable, restored
+from pipeline.core.pending import first_model
 from pipeline.core.plan import Plan, Planned, plan
 from pipeline.core.problem import Problem
-from pipeline.core.resolved import Model
+from pipeline.core.resolved import Model, Offered
 from pipeline.core.ripple import ripple
 from pipeline.core.state import State
 from pipeline.core.targets import Refusal
 from pipeline.history import PRIVATE, restore
-from pipeline.model import describe
 from pipeline.orders import Orders
 from pipeline.pictures import stands
+from pipeline.room import Room, free_memory, has_gpu
 from pipeline.settings import Settings
+from pipeline.stock import take_stock
 from pipeline.telling import VERB_WIDTH, clean, counted, lines
 
 MOST_PASSES = 10
@@ -55,20 +57,37 @@ def rehearse(settings: Settings) -> Rehearsed:
     """
     root = settings.inbox
     hashes = root / PRIVATE / "cache/model-hashes.json"
-    model = describe(settings.model, hashes, settings.told)
-    adapters = Adapters(bodies({model.sha256: settings.model}))
-    state = rehearsed(root, model, workers=settings.workers, adapters=adapters)
-    found = plan(state, lambda drawn: stands(root, drawn.file, drawn.sha256))
+    stock = take_stock(settings, hashes)
+    state = rehearsed(
+        root, stock.usual, workers=settings.workers, adapters=stock.adapters, models=stock.offered
+    )
+    room = Room(
+        weights=stock.weights,
+        most=settings.models_resident,
+        free=0 if settings.device == "cuda" or (settings.device == "auto" and has_gpu())
+        else free_memory(),
+    )  # fmt: skip
+    found = plan(state, lambda drawn: stands(root, drawn.file, drawn.sha256), room.fits)
     problems = [shown(each, root, Path.cwd()) for of in state.rejected.values() for each in of]
     return Rehearsed(inbox=str(root), plan=found, problems=tuple(problems))
 
 
-def rehearsed(root: Path, model: Model, *, workers: int, adapters: Adapters | None = None) -> State:
-    """The state that the inbox would come to, were a run begun now."""
+def rehearsed(
+    root: Path,
+    model: Model,
+    *,
+    workers: int,
+    adapters: Adapters | None = None,
+    models: tuple[Offered, ...] = (),
+) -> State:
+    """The state that the inbox would come to, were a run begun now with that model, and with these
+    that manifests may name."""
     state = restore(root)
+    known = [each.model.sha256 for each in models if each.model is not None]
     started = e.RunnerStarted(
-        version=__version__, model=model, workers=workers, device="none", pid=0
-    )
+        version=__version__, model=model, workers=workers, device="none", pid=0, models=models,
+        warm=first_model(state, model.sha256, known),
+    )  # fmt: skip
     looks = looks_of(root, adapters)
     gone = sorted({*state.files, *state.rejected} - {look.file for look in looks})
     reached = _fold(state, [started])
@@ -144,6 +163,7 @@ def _line(each: Planned) -> Iterator[str]:
     count = counted(each.render, "picture") if each.render else ""
     copied = f"{each.reuse} reused" if each.reuse else ""
     told = ", ".join(part for part in (count, copied) if part)
+    told = f"{told} with {clean(each.model)}" if told and each.model else told
     head = f"{each.word:<{VERB_WIDTH}}{clean(each.job)}"
     why = "; ".join(map(clean, each.why))
     yield "  ".join(part for part in (head, told, f"({why})" if each.word == "stale" else why)
@@ -159,6 +179,9 @@ def _total(found: Plan) -> Iterator[str]:
         parts.append("about " + _duration(found.seconds) if found.seconds is not None
                      else "no picture yet to tell how long one takes")  # fmt: skip
     yield ", ".join(parts)
+    if found.switches:
+        count = counted(len(found.switches), "switch", "switches")
+        yield f"{count} of the model: {' → '.join(map(clean, found.switches))}"
     if stale:
         yield f"{counted(stale, 'job')} stale: 'anime render --stale' draws them again"
     if found.paused is not None:

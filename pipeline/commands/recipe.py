@@ -20,7 +20,7 @@ from pipeline.inscription import Inscription, pixels_in, read
 from pipeline.telling import clean
 
 _FIELDS = ("prompt", "negative", "style", "seed", "size", "steps", "guidance", "sampler",
-           "clip_skip", "schedule", "lora", "from_", "refine", "control")  # fmt: skip
+           "clip_skip", "schedule", "lora", "from_", "refine", "control", "model")  # fmt: skip
 _PLACE = "Put it where no project adds a prompt or a negative of its own to it."
 _NOISE = (
     "the very same picture: from the same seed other programs make other noise, so expect one "

@@ -8,11 +8,12 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar, assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline import __version__
 from pipeline.commands.borrowing import NotThere, borrow
@@ -23,9 +24,11 @@ from pipeline.core.resolved import Made, Model, Resolved, Task
 from pipeline.errors import AnimeError
 from pipeline.inscription import pixels_in, read
 from pipeline.limits import allow_open_files
-from pipeline.model import NOTHING_TOLD, Told, describe
+from pipeline.model import NOTHING_TOLD, Told, describe, name_of
+from pipeline.modelfiles import ModelFiles
 from pipeline.pool import WorkerPool
 from pipeline.telling import clean
+from pipeline.weights import ModelError
 
 PATIENCE = 0.2
 """Seconds between two looks at the worker."""
@@ -61,9 +64,11 @@ def reproduce(
     inbox: Path | None = None,
     *,
     told: Told = NOTHING_TOLD,
+    others: Iterable[ModelFiles] = (),
 ) -> Reproduced:
-    """Draw the picture again with a model and what is `told` of it; `keep` is where the new one
-    stays. The files that it was drawn with are looked for in `inbox`, by their content.
+    """Draw the picture again with a model and what is `told` of it, or with that of `others` that
+    it was drawn with; `keep` is where the new one stays. The files that it was drawn with are
+    looked for in `inbox`, by their content.
 
     Raises:
         NotRead, NotOurs: there is nothing to draw by.
@@ -75,10 +80,10 @@ def reproduce(
     if keep is not None and os.path.lexists(keep):
         raise CannotWrite(f"{keep} is there already", "take another name")
     now = pixels_in(image.resolve())
-    described = describe(model, told=told)
+    files, described = _suited(record, ModelFiles(path=model, told=told), others)
     with tempfile.TemporaryDirectory(prefix="anime-reproduce-") as folder:
         resolved = _borrowed(record, inbox, Path(folder))
-        painted = _paint(Path(folder), record, model, described, resolved, told)
+        painted = _paint(Path(folder), record, files, resolved)
         drawn = Path(folder) / painted.file
         again = pixels_in(drawn)
         if keep is not None:
@@ -93,6 +98,34 @@ def reproduce(
     if keep is not None:
         lines.append(f"the new picture is {keep}")
     return Reproduced(same=again == now, lines=tuple(map(clean, lines)))
+
+
+def _suited(
+    record: Record, usual: ModelFiles, others: Iterable[ModelFiles]
+) -> tuple[ModelFiles, Model]:
+    """The model that it was drawn with, if that is among them, else the usual one. Those of its
+    name are looked at first: what is in a model takes long to read."""
+    mine: Model | None = None
+    for each in sorted([usual, *others], key=lambda each: not _is_called(each, record.model)):
+        try:
+            described = describe(each.path, told=each.told)
+        except ModelError:
+            if each is usual:
+                raise
+            continue
+        if described.sha256 == record.resolved.model:
+            return replace(each, sha256=described.sha256), described
+        if each is usual:
+            mine = described
+    assert mine is not None
+    return replace(usual, sha256=mine.sha256), mine
+
+
+def _is_called(files: ModelFiles, name: str) -> bool:
+    try:
+        return name_of(files.path) == name
+    except ModelError:
+        return False  # What is wrong with it is said where it is wanted.
 
 
 def _record(image: Path) -> Record:
@@ -133,18 +166,15 @@ def _task(record: Record, resolved: Resolved) -> Task:
 def _paint(
     folder: Path,
     record: Record,
-    model: Path,
-    described: Model,
+    files: ModelFiles,
     resolved: Resolved,
-    told: Told,
 ) -> o.Painted:
     """Have one worker draw it, with the record's number of threads."""
     allow_open_files()
     woken = threading.Event()
     device = "cpu" if record.made.device == "cpu" else "auto"
     pool = WorkerPool(
-        folder, model, workers=1, device=device, threads=record.made.threads, wake=woken.set,
-        sha256=described.sha256, told=told,
+        folder, files, workers=1, device=device, threads=record.made.threads, wake=woken.set,
     )  # fmt: skip
     try:
         pool.start()
@@ -172,9 +202,9 @@ def _heard(report: o.Report) -> o.Painted | None:
             raise NotDrawn(f"it cannot be drawn: {error}")
         case o.Lost(detail=detail, cause=cause, task=Task()):
             raise NotDrawn(f"the worker that drew it died ({cause}): {detail}", "try it again")
-        case o.Broken(error=error, hint=hint):
+        case o.Broken(error=error, hint=hint) | o.Unusable(error=error, hint=hint):
             raise NoWorker(error, hint or None)
-        case o.Stopped() | o.Began() | o.Stepped() | o.WorkerWarm() | o.Lost():
+        case o.Stopped() | o.Began() | o.Stepped() | o.WorkerWarm() | o.Lost() | o.Switched():
             return None
         case _:
             assert_never(report)

@@ -58,6 +58,7 @@ SETTINGS = """\
 # vae = "vae.safetensors"       # in place of the model's own
 # prediction = "auto"           # or epsilon, v_prediction: where the model does not say it itself
 # zero_snr = "auto"             # or yes, no: the same
+# models_resident = 0           # so many of [models], at the end, are held at once; 0: what fits
 # workers = 3
 # device = "auto"               # auto, cpu or cuda
 # threads = 0                   # CPU threads of each worker; 0 shares the cores out
@@ -66,6 +67,10 @@ SETTINGS = """\
 # previews = 3                  # the page shows what emerges every so many steps; 0 never does
 # grace = 60.0                  # seconds that a stop waits for the pictures in work
 # polling = false               # true on network folders
+
+# [models]                      # models that a project or a job may name: "model: ink"
+# ink = "models/ink.safetensors"
+# dream = {path = "models/dream", vae = "vae.safetensors", prediction = "v_prediction"}
 """
 
 HELLO = f"""\

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from pipeline.commands.planning import rehearsed
 from pipeline.core.emphasis import plain
 from pipeline.core.explained import Explained, Length, Measure, Story, explain
+from pipeline.core.models import model_of
 from pipeline.core.near import near
 from pipeline.core.prompt import Part
 from pipeline.core.resolved import Resolved
@@ -20,8 +21,8 @@ from pipeline.core.state import Image, JobState, State, Take, Verdict
 from pipeline.errors import AnimeError
 from pipeline.history import PRIVATE, event_of, journal_path
 from pipeline.journal import replay
-from pipeline.model import describe
 from pipeline.settings import Settings
+from pipeline.stock import take_stock
 from pipeline.telling import clean, counted, job_of, logged
 
 MARKS = 2
@@ -53,11 +54,12 @@ def show(settings: Settings, key: str, wanted: frozenset[Verdict | None] | None 
     """
     root = settings.inbox
     hashes = root / PRIVATE / "cache/model-hashes.json"
-    model = describe(settings.model, hashes, settings.told)
-    state = rehearsed(root, model, workers=settings.workers)
+    stock = take_stock(settings, hashes)
+    state = rehearsed(root, stock.usual, workers=settings.workers, models=stock.offered)
     job = find(state, root, key)
+    files = stock.files.get(model_of(state, job) or "", settings.usual)
     return Shown(
-        story=explain(state, job, measure(settings.model)),
+        story=explain(state, job, measure(files.path)),
         manifest=_text(root / job.file),
         takes=job.takes if wanted is None else tuple(_judged(job.takes, wanted)),
         history=tuple(_history(root, job.key)),
@@ -140,10 +142,12 @@ def _picture(picture: Explained, *, several: bool) -> Iterator[str]:
     inputs = picture.resolved
     head = f"picture {picture.index}" if several else "picture"
     label = f" ({clean(picture.label)})" if picture.label else ""
+    asked = f", model {clean(inputs.called)}" if inputs.called else ""
     yield (f"{head}{label}: seed {picture.seed}, {inputs.width}x{inputs.height}, "
            f"{inputs.steps} steps of {inputs.sampler} {inputs.schedule}, "
            f"guidance {inputs.guidance:g}"
-           + (f", clip_skip {inputs.clip_skip}" if inputs.clip_skip > 1 else ""))  # fmt: skip
+           + (f", clip_skip {inputs.clip_skip}" if inputs.clip_skip > 1 else "")
+           + asked)  # fmt: skip
     yield from map(clean, _guides(inputs))
     yield from _parts("prompt", picture.prompt)
     yield from _parts("negative", picture.negative)

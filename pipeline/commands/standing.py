@@ -9,8 +9,10 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.alive import alive
+from pipeline.core.models import Standby, name_of, standby
 from pipeline.core.problem import Problem
 from pipeline.core.state import JobState, State
 from pipeline.core.status import Status, status, waits_for
@@ -32,17 +34,20 @@ _AGAIN: dict[Status, str] = {
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """A job: `why` says what stands against it, `pictures` are relative to the inbox."""
+    """A job: `why` says what stands against it, `pictures` are relative to the inbox; `model` is
+    what its model is called, where the settings name several."""
 
     key: str
     status: Status
     why: str
     pictures: tuple[str, ...]
     owed: int
+    model: str | None = None
 
 
 class Standing(Struct, frozen=True, kw_only=True):
-    """An inbox at a moment: `seq` and `at` are those of the journal's last line."""
+    """An inbox at a moment: `seq` and `at` are those of the journal's last line. `models` has how
+    each model of the settings stands, and `switches` counts those of the run."""
 
     inbox: str
     runner: Holder | None
@@ -54,6 +59,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     jobs: tuple[Job, ...]
     rejected: dict[str, tuple[Problem, ...]]
+    models: tuple[Standby, ...] = ()
+    switches: int = 0
 
 
 def standing(inbox: Path) -> Standing:
@@ -80,6 +87,11 @@ def standing_of(inbox: Path, state: State, runner: Holder | None, *, running: bo
         counts=dict(Counter(job.status for job in jobs)),
         jobs=jobs,
         rejected=state.rejected,
+        models=tuple(
+            replace(each, state="cold") if each.state == "warm" and not running else each
+            for each in standby(state)
+        ),
+        switches=state.switches,
     )
 
 
@@ -89,6 +101,7 @@ def summary(found: Standing) -> Iterator[str]:
     yield f"inbox     {clean(found.inbox)}"
     runner = f"pid {held.pid} on {held.host} since {held.started}" if held else "none"
     yield f"runner    {clean(runner)}"
+    yield from _models(found)
     yield from _counts(found)
     yield from _troubles(found)
     for word, way in _AGAIN.items():
@@ -105,6 +118,16 @@ def summary_then(found: Standing) -> Iterator[str]:
     yield from _counts(found)
     yield from _troubles(found)
     yield from _rejections(found)
+
+
+def _models(found: Standing) -> Iterator[str]:
+    """How the models stand, where the settings name some."""
+    for number, each in enumerate(found.models):
+        owed = sum(job.owed for job in found.jobs if job.model == each.name)
+        told = [each.state, counted(owed, "picture") + " owed"] + ([each.why] if each.why else [])
+        yield f"{'models' if not number else '':<10}{clean(each.name)}: {clean(', '.join(told))}"
+    if found.switches:
+        yield f"switches  {found.switches} since the run began"
 
 
 def _counts(found: Standing) -> Iterator[str]:
@@ -151,6 +174,7 @@ def _job(state: State, job: JobState, *, running: bool) -> Job:
         why=why,
         pictures=tuple(take.images[n].file for n in sorted(take.images)) if take else (),
         owed=len(take.owed) if take and not job.withdrawn else 0,
+        model=name_of(state, job),
     )
 
 

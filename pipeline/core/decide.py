@@ -10,6 +10,7 @@ from pipeline.core import observed as o
 from pipeline.core import streak
 from pipeline.core.declare import file_gone, file_seen
 from pipeline.core.missing import Waiting
+from pipeline.core.models import called, model_of
 from pipeline.core.obey import obey, refuse
 from pipeline.core.pending import asks_for, owner, wanted
 from pipeline.core.resolve import resolve
@@ -44,6 +45,13 @@ def decide(state: State, seen: o.FileSeen | o.FileGone | o.Report | o.Order) -> 
             return obey(state, name, command)
         case o.Garbled(command=name, error=error):
             return [] if name in state.answered else [refuse(name, Refusal(message=error))]
+        case o.Switched(model=model, left=left, seconds=seconds):
+            names = tuple(called(state, one) for one in left)
+            name = called(state, model)
+            return [e.ModelSwitched(model=model, name=name, left=names, seconds=seconds)]
+        case o.Unusable(model=model, error=error, hint=hint):
+            error = f"{error}; {hint}" if hint else error
+            return [e.ModelFailed(model=model, name=called(state, model), error=error)]
         case o.WorkerWarm() | o.Stepped() | o.Stopped() | o.Broken():
             return []
         case _:
@@ -69,7 +77,7 @@ def request(state: State, job: JobState) -> list[e.Event]:
     same = last is not None and last.shows == outcome.shows
     edited = last is None or spec_that_draws(last.spec) != spec_that_draws(job.spec)
     # The rest of a take cannot be drawn with another model than its begin.
-    outlived = last is not None and bool(last.owed) and last.model != state.model_sha256
+    outlived = last is not None and bool(last.owed) and last.model != model_of(state, job)
     forced = last is not None and job.spec.force and not last.anew and not last.restored
     asked = edited or outlived or forced
     if last is not None and not asked and (same or (last.begun and _stays(state, job, last))):

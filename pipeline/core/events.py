@@ -14,7 +14,7 @@ from pipeline.core.adapters import AdapterFile
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.pictures import PictureFile
 from pipeline.core.problem import Problem
-from pipeline.core.resolved import Cell, Made, Meant, Model
+from pipeline.core.resolved import Cell, Made, Meant, Model, Offered
 from pipeline.core.styles import Style
 from pipeline.core.upcast import upcast
 
@@ -24,8 +24,9 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False, tag_field="type"):
 
 
 class RunnerStarted(Fact, frozen=True, kw_only=True, tag="runner_started"):
-    """`pause_after` is after how many failures in a row, of different jobs, the queue pauses; 0 is
-    never."""
+    """`model` draws what names none; `models` are those that a manifest may name, and `warm` is
+    the sha256 of the one that workers take first, empty for `model`. `pause_after` is after how
+    many failures in a row, of different jobs, the queue pauses; 0 is never."""
 
     version: str
     model: Model
@@ -33,6 +34,8 @@ class RunnerStarted(Fact, frozen=True, kw_only=True, tag="runner_started"):
     device: str
     pid: int
     pause_after: int = 3
+    models: tuple[Offered, ...] = ()
+    warm: str = ""
 
 
 class ProjectDeclared(Fact, frozen=True, kw_only=True, tag="project_declared"):
@@ -311,6 +314,26 @@ class WorkerLost(Fact, frozen=True, kw_only=True, tag="worker_lost"):
     index: int | None = None
 
 
+class ModelSwitched(Fact, frozen=True, kw_only=True, tag="model_switched"):
+    """The workers can draw with another model, given by its sha256 and by what it is called;
+    `left` are the names of those whose memory was given free for it. `seconds` is from the order
+    until a worker was warm with it."""
+
+    model: str
+    name: str
+    left: tuple[str, ...]
+    seconds: float
+
+
+class ModelFailed(Fact, frozen=True, kw_only=True, tag="model_failed"):
+    """A model of several, given by its sha256 and by what it is called, cannot be drawn with in
+    this run: its jobs wait, and the others go on."""
+
+    model: str
+    name: str
+    error: str
+
+
 class JobQuarantined(Fact, frozen=True, kw_only=True, tag="job_quarantined"):
     job: str
     reason: str
@@ -395,6 +418,8 @@ Event = (
     | RenderFailed
     | RenderLessened
     | WorkerLost
+    | ModelSwitched
+    | ModelFailed
     | JobQuarantined
     | JobHeld
     | JobReleased
@@ -406,7 +431,7 @@ Event = (
     | CommandAnswered
 )
 
-VERSION = 3
+VERSION = 4
 """The shape of the events above; an older one is upcast when it is read, a newer one refused. A
 field that is added makes a new version, too: an older program would pass over it in silence."""
 

@@ -12,6 +12,7 @@ from pipeline.core import events as e
 from pipeline.core import streak
 from pipeline.core.digest import digest
 from pipeline.core.keys import PROJECT_FILES, folder_of
+from pipeline.core.models import called
 from pipeline.core.state import CharacterState, JobState, ProjectState, State
 from pipeline.core.takes import at_rest, change_job, draw, draws_alike, in_last_take, keep
 
@@ -25,11 +26,8 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
     """Fold one recorded event into the state."""
     state.seq, state.at = seq, at
     match event:
-        case e.RunnerStarted():
-            state.model, state.workers = event.model, event.workers
-            state.pause_after = event.pause_after
-            for key in list(state.owed):
-                in_last_take(state, key, at_rest)
+        case e.RunnerStarted() | e.ModelSwitched() | e.ModelFailed():
+            _run(state, event)
         case (
             e.ProjectDeclared()
             | e.ProjectWithdrawn()
@@ -97,6 +95,28 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             state.answered[name] = None
             while len(state.answered) > ANSWERED:
                 del state.answered[next(iter(state.answered))]
+        case _:
+            assert_never(event)
+
+
+def _run(state: State, event: e.RunnerStarted | e.ModelSwitched | e.ModelFailed) -> None:
+    """A run, and the models that its workers have."""
+    match event:
+        case e.RunnerStarted():
+            state.model, state.workers = event.model, event.workers
+            state.pause_after = event.pause_after
+            state.models = {offered.name: offered for offered in event.models}
+            state.warm, state.switches = (event.warm or event.model.sha256,), 0
+            state.unusable = {}
+            for key in list(state.owed):
+                in_last_take(state, key, at_rest)
+        case e.ModelSwitched(model=sha256, left=left):
+            names = {one: called(state, one) for one in state.warm}
+            kept = [one for one in state.warm if one != sha256 and names[one] not in left]
+            state.warm, state.switches = (*kept, sha256), state.switches + 1
+        case e.ModelFailed(model=sha256, error=error):
+            state.unusable = {**state.unusable, sha256: error}
+            state.warm = tuple(one for one in state.warm if one != sha256)
         case _:
             assert_never(event)
 

@@ -23,6 +23,7 @@ from pipeline.core.manifest import (
     refine_of,
 )
 from pipeline.core.missing import Missing
+from pipeline.core.models import model_of
 from pipeline.core.near import near
 from pipeline.core.pictures import PictureFile, jobs_of, places
 from pipeline.core.resolved import Picture, Refined, Source, Steering
@@ -129,7 +130,7 @@ def _control(
         close = nearest_weights(state, folders, name)
         missing.append(Missing(kind="ControlNet", name=name, nearest=close, field=place))
         return None
-    why = state.adapters[known].why_no_control(state.model_sha256 or "")
+    why = state.adapters[known].why_no_control(model_of(state, job) or "")
     if why:
         why = f"the ControlNet {known} cannot be used: {why}"
         missing.append(Missing(kind="ControlNet", name=name, field=place, why=why))

@@ -19,26 +19,39 @@ Field = tuple[str | int, ...]
 
 
 def find_adapters(
-    state: State, file: str, spec: Job, figures: Sequence[Figure], missing: list[Missing]
+    state: State,
+    file: str,
+    spec: Job,
+    figures: Sequence[Figure],
+    missing: list[Missing],
+    model: str | None,
 ) -> tuple[Adapter, ...]:
     """The adapters of a picture: first everybody's, in their order, then the job's; each file once.
 
     Of a file that is named twice the job's weight holds, else that of who comes first. One whose
-    weight is 0 is left out. `file` is the job's.
+    weight is 0 is left out. `file` is the job's, `model` the sha256 of the model it is drawn with.
     """
     found: dict[str, Adapter] = {}
     for figure in figures:
-        for adapter in of_manifest(state, figure.file, figure.bible.lora, missing, of=figure.key):
+        for adapter in of_manifest(
+            state, figure.file, figure.bible.lora, missing, model, of=figure.key
+        ):  # fmt: skip
             found.setdefault(adapter.sha256, adapter)
-    for adapter in of_manifest(state, file, spec.lora, missing):
+    for adapter in of_manifest(state, file, spec.lora, missing, model):
         found[adapter.sha256] = adapter
     return tuple(adapter for adapter in found.values() if adapter.weight)
 
 
 def of_manifest(
-    state: State, file: str, said: Loras, missing: list[Missing], of: str = ""
+    state: State,
+    file: str,
+    said: Loras,
+    missing: list[Missing],
+    model: str | None,
+    of: str = "",
 ) -> Iterable[Adapter]:
-    """The adapters that a manifest names; `of` is whose bible it is, if it is one."""
+    """The adapters that a manifest names, for the model of that sha256; `of` is whose bible it is,
+    if it is one."""
     for number, lora in enumerate(loras_of(said)):
         place = None if of else lora_path(said, number)
         folders = folders_above(file)
@@ -52,15 +65,15 @@ def of_manifest(
             )  # fmt: skip
             continue
         adapter = state.adapters[known]
-        why = _why_not(state, known, adapter)
+        why = _why_not(known, adapter, model)
         if why:
             missing.append(Missing(kind="LoRA", name=lora.file, field=place, why=why))
         else:
             yield Adapter(file=known, sha256=adapter.sha256, weight=float(lora.weight))
 
 
-def _why_not(state: State, file: str, adapter: AdapterFile) -> str:
-    why = adapter.why_not(state.model_sha256 or "")
+def _why_not(file: str, adapter: AdapterFile, model: str | None) -> str:
+    why = adapter.why_not(model or "")
     return f"the LoRA {file} cannot be used: {why}" if why else ""
 
 

@@ -84,6 +84,9 @@ MOST_PICTURES = 400
 """Of one job."""
 
 
+LONGEST_MODEL = 100
+MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+"""What a model may be called in the settings."""
 LONGEST_FILE = 500
 MOST_LORA_WEIGHT = 4.0
 MOST_LORAS = 8
@@ -247,6 +250,11 @@ class Project(
              "`studio_ghibli`, `manga`, one of its own, or `none`; a list is applied in order",
              "cyberpunk", "`none`"),
     ] = None  # fmt: skip
+    model: Annotated[
+        Name | None,
+        says("the model that draws jobs that name none: a name of the table `models` in "
+             "`anime.toml`", "dream", "the setting `model`"),
+    ] = None  # fmt: skip
     styles: Annotated[
         dict[Name, Preset],
         Meta(max_length=200),
@@ -397,6 +405,11 @@ class Job(
         says("`cyberpunk`, `fantasy`, `steampunk`, `studio_ghibli`, `manga`, one of the project's "
              "or of a styles file, or `none`; a list is applied in order", "manga",
              "the project's"),
+    ] = None  # fmt: skip
+    model: Annotated[
+        Name | None,
+        says("the model that draws it: a name of the table `models` in `anime.toml`", "dream",
+             "the project's, else the setting `model`"),
     ] = None  # fmt: skip
     lora: Annotated[
         Loras,

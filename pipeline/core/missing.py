@@ -27,8 +27,9 @@ class Missing(Struct, frozen=True, kw_only=True):
             return f"there is no schedule {self.name}"
         if self.kind == "project" and self.field is None:
             return f"it is not known yet whose this is: {self.name}"
-        text = f"there is no {self.kind} {self.name!r}{self.of} yet"
-        if self.kind == "style" and self.field is None:
+        where = "in the settings" if self.kind == "model" else "yet"
+        text = f"there is no {self.kind} {self.name!r}{self.of} {where}"
+        if self.kind in ("style", "model") and self.field is None:
             text += ", which its project names"
         return f"{text} (nearest: {', '.join(self.nearest)})" if self.nearest else text
 

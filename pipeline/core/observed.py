@@ -111,6 +111,23 @@ class Lost(Observation, frozen=True):
     task: Task | None = None
 
 
+class Switched(Observation, frozen=True):
+    """The workers have another model now, by its sha256, `seconds` after that was ordered; `left`
+    are those that they let go of for it."""
+
+    model: str
+    left: tuple[str, ...]
+    seconds: float
+
+
+class Unusable(Observation, frozen=True):
+    """A model of several, by its sha256, cannot be had; the others can."""
+
+    model: str
+    error: str
+    hint: str = ""
+
+
 class Broken(Observation, frozen=True):
     """No worker can ever be had: the model does not load, the device is not there."""
 
@@ -118,7 +135,9 @@ class Broken(Observation, frozen=True):
     hint: str = ""
 
 
-Report = WorkerWarm | Began | Stepped | Painted | Failed | Stopped | Lost | Broken
+Report = (
+    WorkerWarm | Began | Stepped | Painted | Failed | Stopped | Lost | Switched | Unusable | Broken
+)  # fmt: skip
 
 
 class Commanded(Observation, frozen=True):
@@ -159,11 +178,12 @@ Order = Commanded | Garbled
 
 
 class WorkerLive(Struct, frozen=True, kw_only=True):
-    """What one worker does at this moment; `step` of `steps`, 0 before the first."""
+    """What one worker does at this moment; `step` of `steps`, 0 before the first. One that is
+    `switching` takes another model."""
 
     name: str
     pid: int | None
-    phase: Literal["starting", "idle", "rendering"]
+    phase: Literal["starting", "switching", "idle", "rendering"]
     task: Task | None = None
     step: int = 0
     steps: int = 0

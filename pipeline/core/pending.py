@@ -1,7 +1,11 @@
 """What is owed: dispatch is derived from the state, there is no second queue to keep true."""
 
+from collections.abc import Collection, Iterator
+from itertools import islice
+
 from pipeline.core.keys import on_shelf, picture_file, shelf_file
 from pipeline.core.missing import Waiting
+from pipeline.core.models import model_of
 from pipeline.core.resolve import resolve
 from pipeline.core.resolved import Task
 from pipeline.core.state import Drawn, Image, JobState, State, Take, spec_that_draws
@@ -13,6 +17,13 @@ def queue(state: State) -> list[JobState]:
     jobs = (state.jobs[key] for key in state.owed)
     able = (job for job in jobs if may_draw(job) and is_current(state, job))
     return sorted(able, key=lambda job: job.rank)
+
+
+def first_model(state: State, usual: str, known: Collection[str]) -> str:
+    """sha256 of the model that a run begins with: that of the queue's first picture, as far as the
+    journal says before the inbox was looked at, else the `usual` one; `known` can be had."""
+    head = next((job.takes[-1].model for job in queue(state)), "")
+    return head if head in known else usual
 
 
 def claims(task: Task) -> tuple[str, str]:
@@ -32,9 +43,13 @@ def pending(state: State, busy: set[str], most: int) -> list[Task]:
     has to end before the next may begin, as both belong in the same place; and of two that would
     be the same picture the second waits for the first, to use it again.
     """
-    tasks: list[Task] = []
-    if state.paused is not None or most <= 0:
-        return tasks
+    return list(islice(in_order(state, busy), max(most, 0)))
+
+
+def in_order(state: State, busy: set[str]) -> Iterator[Task]:
+    """The pictures of `pending`, however many, one after another as they are asked for."""
+    if state.paused is not None:
+        return
     for job in queue(state):
         take = job.takes[-1]
         if held_back(state, job):
@@ -42,10 +57,7 @@ def pending(state: State, busy: set[str], most: int) -> list[Task]:
         for index in take.owed:
             task = task_of(job, take, index)
             if busy.isdisjoint(claims(task)):
-                tasks.append(task)
-                if len(tasks) == most:
-                    return tasks
-    return tasks
+                yield task
 
 
 def wanted(state: State, task: Task) -> bool:
@@ -67,7 +79,7 @@ def is_current(state: State, job: JobState) -> bool:
     """Whether the newest take is what the manifest says now, with the model that there is now; an
     edit that waits for something makes no take, and stops the one before."""
     last = job.takes[-1]
-    if last.model != state.model_sha256:
+    if last.model != model_of(state, job) or last.model in state.unusable:
         return False
     # Mostly they are one and the same, and a long queue asks this of every job in it.
     return last.spec is job.spec or spec_that_draws(last.spec) == spec_that_draws(job.spec)

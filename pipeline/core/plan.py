@@ -9,9 +9,11 @@ from typing import Literal
 
 from msgspec import Struct
 
+from pipeline.core.models import called, name_of
 from pipeline.core.pending import held_back, is_current, may_draw
 from pipeline.core.state import Drawn, Image, JobState, State, Take
 from pipeline.core.status import outdated, status, waits_for
+from pipeline.core.turns import Due, Turns, count_switches
 
 Word = Literal[
     "render", "reuse", "done", "stale", "waiting", "held", "failed", "quarantined", "cancelled"
@@ -24,7 +26,8 @@ RECENT = 200
 class Planned(Struct, frozen=True, kw_only=True):
     """What becomes of one job: `render` so many pictures and copy `reuse` that were drawn before.
 
-    `why` names what changed (stale), what it waits for, or what stands against it.
+    `why` names what changed (stale), what it waits for, or what stands against it. `model` is what
+    its model is called where the settings name several, and where it is known.
     """
 
     job: str
@@ -33,28 +36,43 @@ class Planned(Struct, frozen=True, kw_only=True):
     render: int = 0
     reuse: int = 0
     why: tuple[str, ...] = ()
+    model: str = ""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """All jobs in force; `seconds` is how long the drawing may take with the workers there are, or
-    None where no picture was ever drawn."""
+    """All jobs in force. `switches` are the models that the workers take one after another, after
+    the first, by what they are called. `seconds` is how long the drawing may take with the workers
+    there are, switches aside, or None where no picture was ever drawn."""
 
     jobs: tuple[Planned, ...]
     render: int
     reuse: int
     seconds: float | None
     paused: str | None
+    switches: tuple[str, ...] = ()
 
 
-def plan(state: State, is_there: Callable[[Drawn], bool]) -> Plan:
-    """What a run would do now; `is_there` is whether a picture drawn before is as it was."""
+def _one_at_a_time(models: tuple[str, ...]) -> bool:
+    return len(models) <= 1
+
+
+def plan(
+    state: State,
+    is_there: Callable[[Drawn], bool],
+    fits: Callable[[tuple[str, ...]], bool] = _one_at_a_time,
+) -> Plan:
+    """What a run would do now; `is_there` is whether a picture drawn before is as it was, and
+    `fits` whether models, by their sha256, may be held together."""
     planned, work, seen = [], 0.0, set[tuple[str, int]]()
+    due: list[Due] = []
     for job in sorted(state.jobs.values(), key=lambda job: job.rank):
         if job.withdrawn:
             continue
         fresh, copied = _owed(state, job, is_there, seen)
         planned.append(_planned(state, job, len(fresh), copied))
         work += sum(fresh)
+        if fresh:
+            due += [Due(priority=-job.rank[0], model=job.takes[-1].model)] * len(fresh)
     pace = _pace(state)
     render = sum(each.render for each in planned)
     seconds = 0.0 if not render else None if pace is None else work * pace
@@ -64,6 +82,9 @@ def plan(state: State, is_there: Callable[[Drawn], bool]) -> Plan:
         reuse=sum(each.reuse for each in planned),
         seconds=None if seconds is None else seconds / max(min(state.workers, render), 1),
         paused=state.paused,
+        switches=tuple(
+            called(state, one) for one in count_switches(due, Turns(held=state.warm), fits)
+        ),
     )
 
 
@@ -83,7 +104,7 @@ def _planned(state: State, job: JobState, render: int, reuse: int) -> Planned:
             pass
     if render or reuse:
         return Planned(job=job.key, file=job.file, word="render" if render else "reuse",
-                       render=render, reuse=reuse)  # fmt: skip
+                       render=render, reuse=reuse, model=name_of(state, job) or "")  # fmt: skip
     why = outdated(state, job)
     return _told(job, "stale" if why else "done", why)
 

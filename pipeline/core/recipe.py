@@ -16,6 +16,8 @@ from pipeline.core.manifest import (
     GRAIN,
     LARGEST,
     LONGEST_FILE,
+    LONGEST_MODEL,
+    MODEL_NAME,
     MOST_LORA_WEIGHT,
     MOST_LORAS,
     SMALLEST,
@@ -104,6 +106,7 @@ def of_record(record: Record) -> Recipe:
         lora=tuple(_loras(asked.adapters, notes)),
         clip_skip=asked.clip_skip if 1 < asked.clip_skip <= MOST_SKIP else None,
         **guides_of(asked, notes),
+        model=_model(asked.called, notes),
     )
     return Recipe(job=_whole(job), notes=tuple(notes))
 
@@ -160,6 +163,14 @@ def _loras(adapters: Iterable[Adapter], notes: list[str]) -> Iterator[Lora]:
             yield Lora(file=adapter.file, weight=adapter.weight)
         else:
             notes.append(f"the LoRA {_short(adapter.file)}, weight {adapter.weight:g}")
+
+
+def _model(called: str, notes: list[str]) -> str | None:
+    """The name of the settings that its model was asked for by, if it was."""
+    if len(called) <= LONGEST_MODEL and (not called or re.fullmatch(MODEL_NAME, called)):
+        return called or None
+    notes.append(f"the model that was called {_short(called)}")
+    return None
 
 
 def _asked_by(record: Record) -> str:

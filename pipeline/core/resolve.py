@@ -31,6 +31,7 @@ from pipeline.core.manifest import (
     parse_size,
 )
 from pipeline.core.missing import Missing, Waiting
+from pipeline.core.models import find_model, model_of, wanted
 from pipeline.core.near import near
 from pipeline.core.prompt import Figure, Part, joined, negative_parts, prompt_parts
 from pipeline.core.regions import regions_of
@@ -83,9 +84,8 @@ def resolve(state: State, job: JobState) -> Compiled | Waiting:
     """Compile a job against everything that is declared now."""
     missing: list[Missing] = []
     scenes = list(_scenes(state, job, missing))
-    model = state.model
-    if model is None:
-        missing.append(Missing(kind="model", name="(none has been loaded)"))
+    project = scenes[0].project if scenes else None
+    model = find_model(state, project, job.spec, missing)
     pictures = sum(len(_seeds(job, scene)) for scene in scenes)
     if pictures > MOST_PICTURES:
         why = f"these would be {pictures:,} pictures, and {MOST_PICTURES} of one job are the most"
@@ -151,7 +151,7 @@ def _scenes(state: State, job: JobState, missing: list[Missing]) -> Iterator[_Sc
             variant=variant, project=project, figures=tuple(figures), styles=tuple(styles),
             sampler=sampler, schedule=schedule, prompt=prompt, negative=negative,
             wildcards=_wildcards(state, job, (*prompt, *negative), missing),
-            adapters=find_adapters(state, job.file, spec, figures, missing),
+            adapters=find_adapters(state, job.file, spec, figures, missing, model_of(state, job)),
             guides=_guides(state, job, spec, project, missing),
         )  # fmt: skip
 
@@ -159,9 +159,12 @@ def _scenes(state: State, job: JobState, missing: list[Missing]) -> Iterator[_Sc
 def _guides(
     state: State, job: JobState, spec: Job, project: Project | None, missing: list[Missing]
 ) -> Guides:
-    if state.model is None or (spec.from_ is None and spec.refine is None and not spec.control):
+    if spec.from_ is None and spec.refine is None and not spec.control:
         return NO_GUIDES
-    size, steps = _size(project, spec, state.model), _first(project, spec, "steps", STEPS)
+    model = find_model(state, project, spec, [])  # What keeps it away is said once, for the job.
+    if model is None:
+        return NO_GUIDES
+    size, steps = _size(project, spec, model), _first(project, spec, "steps", STEPS)
     return find_guides(state, job, spec, size, steps, missing)
 
 
@@ -214,6 +217,7 @@ def _cell(scene: _Scene, words: Origins, model: Model) -> Cell:
         source=scene.guides.source,
         refine=scene.guides.refine,
         controls=scene.guides.controls,
+        called=wanted(project, spec) or "",
     )
     return Cell(resolved=resolved, digest=resolved.digest, seed=words.seed, label=words.label)
 

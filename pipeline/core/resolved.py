@@ -19,6 +19,15 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
     height: int
 
 
+class Offered(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A model of the settings, by the name that manifests call it by: `model` where it can be
+    loaded, else `error` says why it cannot."""
+
+    name: str
+    model: Model | None = None
+    error: str = ""
+
+
 class Region(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A part of the picture with a prompt of its own.
 
@@ -127,9 +136,13 @@ class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     refine: Refined | None = None
     controls: tuple[Steering, ...] = ()
 
+    called: str = ""
+    """By which name of the settings the model was asked for; empty is the usual one."""
+
     @property
     def digest(self) -> str:
-        """sha256 of what decides the picture: all of this but where files of the inbox stand."""
+        """sha256 of what decides the picture: all of this but where files of the inbox stand and
+        what the model is called."""
         nowhere = tuple(replace(adapter, file="") for adapter in self.adapters)
         source = self.source
         if source is not None:
@@ -138,7 +151,7 @@ class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         controls = tuple(
             replace(each, file="", picture=replace(each.picture, file="")) for each in self.controls
         )
-        return digest(replace(self, adapters=nowhere, source=source, controls=controls))
+        return digest(replace(self, adapters=nowhere, source=source, controls=controls, called=""))
 
     @property
     def size(self) -> tuple[int, int]:

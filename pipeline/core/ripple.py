@@ -9,6 +9,7 @@ from msgspec import Struct
 from pipeline.core import events as e
 from pipeline.core.keys import PROJECT_FILES, folder_of, scope_of, slug
 from pipeline.core.manifest import pictures_of
+from pipeline.core.models import model_of
 from pipeline.core.state import State
 
 
@@ -26,6 +27,9 @@ def ripple(state: State, event: e.Event) -> Ripple:
             return Ripple(jobs=frozenset((key,)))
         case e.RunnerStarted():
             return Ripple(jobs=frozenset(state.jobs))
+        case e.ModelFailed(model=model):
+            jobs = (key for key, job in state.jobs.items() if model_of(state, job) == model)
+            return Ripple(jobs=frozenset(jobs))
         case e.ProjectDeclared(key=key):
             # Whose project a manifest is may be different now.
             return Ripple(jobs=_of_project(state, key), files=frozenset(_all_files(state)))

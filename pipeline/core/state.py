@@ -14,7 +14,7 @@ from pipeline.core.adapters import AdapterFile
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.pictures import PictureFile
 from pipeline.core.problem import Problem
-from pipeline.core.resolved import Cell, Made, Meant, Model
+from pipeline.core.resolved import Cell, Made, Meant, Model, Offered
 from pipeline.core.styles import Style
 
 Verdict = Literal["approved", "rejected"]
@@ -175,11 +175,19 @@ class State(Struct, kw_only=True):
     `pictures` what such files hold; `drawn` is by `digest:seed`; `answered` the commands answered
     last; `guided` the jobs that are drawn from pictures or by ControlNets; `failing` the jobs that
     failed since a picture was drawn, oldest first, and `pause_after` how many of them are too
-    many."""
+    many.
+
+    `model` draws what names none, and `models` are those that a manifest may name, by name. `warm`
+    has the sha256 of those that the workers hold, the latest last; `switches` counts how often they
+    took another in this run; `unusable` says, by sha256, why one cannot be had in it."""
 
     seq: int = 0
     at: str = ""
     model: Model | None = None
+    models: dict[str, Offered] = {}
+    unusable: dict[str, str] = {}
+    warm: tuple[str, ...] = ()
+    switches: int = 0
     workers: int = 0
     paused: str | None = None
     paused_by: Literal["person", "settings", "disk", "failures"] | None = None
@@ -216,7 +224,7 @@ class State(Struct, kw_only=True):
 
     @property
     def model_sha256(self) -> str | None:
-        """The model that pictures are drawn with now."""
+        """The model that pictures are drawn with which name none."""
         return self.model.sha256 if self.model is not None else None
 
 

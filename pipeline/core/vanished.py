@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from pipeline.core import events as e
+from pipeline.core.models import model_of
 from pipeline.core.state import JobState, State
 from pipeline.core.status import status
 from pipeline.core.targets import Target
@@ -89,7 +90,7 @@ def _idle(state: State, job: JobState) -> str:
     word = status(state, job)
     if word not in ("done", "failed"):
         return f"is {word}: ask again when it is done"
-    if job.takes[-1].model != state.model_sha256:
+    if job.takes[-1].model != model_of(state, job):
         return f"was drawn with another model: anime render {job.key} draws it with this one"
     return ""
 

@@ -7,13 +7,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from pipeline.doctor.finding import Finding, bad, good, poor
 from pipeline.model import check, weight
+from pipeline.room import free_memory
 from pipeline.settings import Settings
 from pipeline.weights import ModelError
 
@@ -57,6 +57,7 @@ def engine(settings: Settings) -> Iterator[Finding]:
     else:
         size = weight(settings.model)
         yield good("model", f"{settings.model.name}, {size / 2**20:,.0f} MiB of weights, whole")
+    yield from _others(settings)
     probe = _probe()
     if isinstance(probe, Finding):
         yield probe
@@ -69,6 +70,18 @@ def engine(settings: Settings) -> Iterator[Finding]:
         yield bad("sharing", probe.sharing, "anime run --workers 1 needs none; please report this")
     else:
         yield good("sharing", "two processes map the same weights, and neither can write to them")
+
+
+def _others(settings: Settings) -> Iterator[Finding]:
+    """The models that manifests may name."""
+    for name, each in settings.models.items():
+        try:
+            check(each.path, each.told)
+        except ModelError as error:
+            yield poor(f"model {name}", error.message, error.hint or "mend [models] in anime.toml")
+        else:
+            size = weight(each.path)
+            yield good(f"model {name}", f"{size / 2**20:,.0f} MiB of weights, whole")
 
 
 def _python() -> Finding:
@@ -114,7 +127,7 @@ def _memory(probe: Probe, settings: Settings, size: int) -> Iterator[Finding]:
     if probe.devices and settings.device != "cpu":
         free, each, where = probe.devices[0].free, EACH_ON_GPU, "of the GPU's memory"
     else:
-        free, each, where = _free_memory(), EACH, "of memory"
+        free, each, where = free_memory(), EACH, "of memory"
     if not free:
         return
     fit = max(0, (free - size) // each)
@@ -128,12 +141,3 @@ def _memory(probe: Probe, settings: Settings, size: int) -> Iterator[Finding]:
         yield poor("memory", said, f"anime run --workers {fit}")
     else:
         yield poor("memory", said, "close other programs, or take a smaller model")
-
-
-def _free_memory() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        found = next(line for line in lines if line.startswith("MemAvailable:"))
-        return int(found.split()[1]) * 1024
-    except (OSError, StopIteration, ValueError):
-        return 0

@@ -3,6 +3,7 @@
 Owns the runner's side of `pipeline.wire`; the other side is `pipeline.render`. Never imports torch.
 """
 
+from pipeline.pool.models import Several
 from pipeline.pool.pool import WorkerPool
 
-__all__ = ["WorkerPool"]
+__all__ = ["Several", "WorkerPool"]

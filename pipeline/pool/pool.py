@@ -10,23 +10,29 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from pipeline.core.observed import Broken, Report, WorkerLive, WorkerWarm
 from pipeline.core.resolved import Task
-from pipeline.model import NOTHING_TOLD, Told
+from pipeline.modelfiles import ModelFiles, pack
 from pipeline.pool import memory
 from pipeline.pool.deaths import name_of
 from pipeline.pool.links import Link, Links
 from pipeline.pool.machine import REAL, Machine
+from pipeline.pool.models import ALONE, Models, Several
 from pipeline.pool.worker import Worker
 from pipeline.wire import (
     Cancel,
+    CannotHold,
     CannotLoad,
     Died,
     End,
     Hello,
+    Hold,
     Message,
     Recycle,
     Render,
+    Space,
     Spawned,
 )
 
@@ -37,12 +43,12 @@ _ABSENCE = 10.0
 
 
 class WorkerPool:
-    """Workers that draw pictures under `root` with `model`, a folder or a file, and what is `told`
-    of it.
+    """Workers that draw pictures under `root` with a model, or with one of `several`; models are
+    spoken of by their sha256.
 
     `threads` counts for each worker on the CPU; 0 divides the cores among them. `device` is `cpu`,
-    `cuda` or `auto`. Every `previews` steps a worker shows what emerges; 0 is never. Given the
-    model's `sha256`, no picture is drawn with another one; `hashes` is
+    `cuda` or `auto`. Every `previews` steps a worker shows what emerges; 0 is never. Where a model
+    has a sha256, no picture is drawn with another one; `hashes` is
     the cache of `pipeline.model.describe`. `wake` is called from another thread whenever `poll` may
     have something new. All other calls belong to one thread, which must outlive the pool: the
     keeper dies with it.
@@ -51,31 +57,27 @@ class WorkerPool:
     def __init__(
         self,
         root: Path,
-        model: Path,
+        model: ModelFiles,
         *,
         workers: int,
         device: str,
         threads: int,
         wake: Callable[[], None],
         previews: int = 0,
-        sha256: str | None = None,
         hashes: Path | None = None,
-        told: Told = NOTHING_TOLD,
+        several: Several = ALONE,
         machine: Machine = REAL,
     ) -> None:
         self._root = root.resolve()
         self._flags = [
-            *("--model", str(model.resolve())),
+            *("--models", pack([model, *several.others])),
             *("--workers", str(workers)),
             *("--device", device),
             *("--threads", str(threads)),
             *("--previews", str(previews)),
-            *(("--vae", str(told.vae.resolve())) if told.vae is not None else ()),
-            *("--prediction", told.prediction),
-            *("--zero-snr", told.zero_snr),
-            *(("--sha256", sha256) if sha256 is not None else ()),
             *(("--hashes", str(hashes)) if hashes is not None else ()),
         ]
+        self._models = Models(model, several)
         self._wake = wake
         self._machine = machine
         self._workers = {
@@ -111,10 +113,23 @@ class WorkerPool:
         return [*reports, *self._obituaries(now), *self._keeper_lost(now), *self._deaf()]
 
     def free(self) -> tuple[str, ...]:
-        """Names of the workers that are warm and idle."""
-        return tuple(
-            name for name, worker in self._workers.items() if worker.live().phase == "idle"
-        )
+        """Names of the workers that are idle, and warm with all models that are held."""
+        return tuple(worker.name for worker in self.live() if worker.phase == "idle")
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The models that the workers hold, or are about to."""
+        return self._models.held
+
+    def fits(self, models: tuple[str, ...]) -> bool:
+        """Whether these models may be held together."""
+        return self._models.fits(models)
+
+    def hold(self, models: tuple[str, ...]) -> None:
+        """Have all workers hold these models and no others; until they do, none of them is free. No
+        worker may be drawing with one that goes."""
+        self._models.change(models, self._machine.clock())
+        self._order()
 
     def submit(self, worker: str, task: Task) -> None:
         """Have a free worker draw a picture; one that dies of it, or before it, is reported lost.
@@ -145,7 +160,7 @@ class WorkerPool:
 
     def live(self) -> tuple[WorkerLive, ...]:
         """What each worker does at this moment."""
-        return tuple(worker.live() for worker in self._workers.values())
+        return tuple(worker.live(self.held) for worker in self._workers.values())
 
     def pids(self) -> dict[str, int]:
         """The processes that there are now: `keeper`, and each worker by name."""
@@ -201,6 +216,8 @@ class WorkerPool:
     def _start_keeper(self) -> None:
         assert self._links is not None
         flags = ["--socket", self._links.address, "--parent", str(os.getpid()), *self._flags]
+        flags += ["--hold", msgspec.json.encode(self.held).decode()]
+        self._models.order()
         self._keeper = self._machine.start_keeper(flags)
         memory.note(self._links.folder, self._keeper.pid)
 
@@ -215,6 +232,7 @@ class WorkerPool:
         match message:
             case Hello(name="keeper"):
                 self._keeper_link = link
+                self._order()
             case Hello(name=name, pid=pid) if name in self._workers:
                 self._worker(name, pid).link = link
             case Spawned(worker=name, pid=pid):
@@ -223,6 +241,10 @@ class WorkerPool:
                 for worker in self._processes():
                     if (worker.name, worker.pid) == (name, pid):
                         worker.died(exitcode, now)
+            case Space(free=free, each=each):
+                self._models.measured(free, each)
+            case CannotHold(model=model, error=error, hint=hint):
+                return [self._models.without(model, error, hint)]
             case CannotLoad(error=error, hint=hint):
                 self._broken = True
                 return [Broken(error=error, hint=hint)]
@@ -235,7 +257,14 @@ class WorkerPool:
         report = worker.hear(message, now) if worker is not None else None
         if isinstance(report, WorkerWarm):
             self._keepers_lost = 0
-        return [] if report is None else [report]
+        idle = worker is not None and worker.live(self.held).phase == "idle"
+        switched = self._models.arrived(now) if idle else None
+        return [each for each in (report, switched) if each is not None]
+
+    def _order(self) -> None:
+        """Tell the keeper which models are to be held, if it was told otherwise."""
+        if self._keeper_link is not None and (models := self._models.order()) is not None:
+            self._keeper_link.send(Hold(models=models))
 
     def _worker(self, name: str, pid: int) -> Worker:
         """The process that goes by that name now; one whose place it takes may still be dying."""
@@ -300,7 +329,12 @@ class WorkerPool:
             self._broken = True
             said = name_of(-code) if code < 0 else f"exit status {code}"
             error = f"the keeper of the model died {_KEEPERS} times in a row: {said}"
-            return [*reports, Broken(error=error, hint="see the log for what it said")]
+            hint = "see the log for what it said"
+            if self._models.several and self.held:
+                # Loading the latest may well be what it died of: without that there are others.
+                self._broken, self._keepers_lost, self._keeper_due = False, 0, now
+                return [*reports, self._models.without(self.held[-1], error, hint)]
+            return [*reports, Broken(error=error, hint=hint)]
         self._keeper_due = now + (0.0 if self._keepers_lost == 1 else 0.5 * 2**self._keepers_lost)
         return reports
 

@@ -6,6 +6,8 @@ speaks to it: the pool does.
 
 import statistics
 from collections import deque
+from collections.abc import Collection
+from typing import Literal
 
 from pipeline.core.observed import (
     Began,
@@ -46,7 +48,9 @@ class Worker:
         self.unwanted = False
         """Whether it was told to stop what it draws."""
         self.exitcode: int | None = None
-        self._warm = False
+        self._models: tuple[str, ...] | None = None
+        """Those that it is warm with; None before its first word of that."""
+        self._warmed = False
         self._gone_at: float | None = None
         self._stream_ended = False
         self._resigned = False
@@ -54,8 +58,8 @@ class Worker:
         self._step = self._steps = 0
         self._paces: deque[float] = before._paces if before is not None else deque(maxlen=64)
 
-    def live(self) -> WorkerLive:
-        """What it does at this moment."""
+    def live(self, held: Collection[str]) -> WorkerLive:
+        """What it does at this moment; it is idle only once it holds those models and no others."""
         if self.task is not None:
             return WorkerLive(
                 name=self.name,
@@ -66,8 +70,12 @@ class Worker:
                 steps=self._steps,
             )
         lives = self._gone_at is None and self.condemned_at is None and self.link is not None
-        idle = self._warm and lives
-        return WorkerLive(name=self.name, pid=self.pid, phase="idle" if idle else "starting")
+        phase: Literal["starting", "switching", "idle"] = "starting"
+        if lives and self._models is not None and {*self._models} == {*held}:
+            phase = "idle"
+        elif lives and self._warmed:
+            phase = "switching"
+        return WorkerLive(name=self.name, pid=self.pid, phase=phase)
 
     @property
     def dying(self) -> bool:
@@ -99,8 +107,9 @@ class Worker:
     def hear(self, message: Message, now: float) -> Report | None:
         """What it says of itself; nothing where it speaks of a task it does not have."""
         if isinstance(message, Warm):
-            self._warm = True
-            return WorkerWarm(worker=self.name, pid=self.pid or 0)
+            self._models = message.models
+            self._warmed = self._warmed or bool(message.models)
+            return WorkerWarm(worker=self.name, pid=self.pid or 0) if self._models else None
         if self.task is None or getattr(message, "task", None) != self.task.id:
             return None
         match message:
@@ -169,7 +178,9 @@ class Worker:
                     made=message.made,
                 )
             case Fault(kind=kind, error=error, ends=ends):
-                self._warm, self._resigned = not ends, ends
+                self._resigned = ends
+                if ends:
+                    self._models = None
                 return Failed(worker=self.name, task=task, kind=kind, error=error)
             case Halted():
                 return Stopped(worker=self.name, task=task)

@@ -26,11 +26,11 @@ class Outfit(Struct, frozen=True, kw_only=True):
     """The keeper's pid."""
     address: str
     """Path of the runner's socket."""
-    model: str
-    """The model's name."""
     device: str
     threads: int
     previews: int = 0
+    several: bool = False
+    """Whether there is more than one model; else any picture is drawn with the one there is."""
 
 
 def enter(outfit: Outfit, keeper: Connection) -> None:

@@ -1,219 +1,30 @@
-"""The keeper: loads the model once, owns its weights, and keeps the workers alive.
+"""The keeper: loads each model once, owns the weights, and keeps the workers alive.
 
-Owns the worker processes and nothing of what they draw. Ends with the runner, and its workers end
-with it. Started as `python -m pipeline.render.keeper`.
+Owns the life of this process: its flags, what it hears, loading in a thread. Its workers are
+`pipeline.render.children`'s, and it knows nothing of what they draw. Ends with the runner, and its
+workers end with it. Started as `python -m pipeline.render.keeper`.
 """
 
 import argparse
-import multiprocessing.connection
+import json
 import os
-import signal
 import socket
 import tempfile
+import threading
 import time
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import AnimeError
+from pipeline.modelfiles import ModelFiles, unpack
 from pipeline.render.birth import Outfit, begin, enter
-from pipeline.render.hearing import listen
-from pipeline.wire import CannotLoad, Died, End, Hello, Message, Recycle, Spawned, send
+from pipeline.render.children import BeginAfresh, Came, CannotStart, Keeper
+from pipeline.render.hearing import Box, listen
+from pipeline.wire import CannotLoad, Hello, Message, Space, send
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
-
-READY = "ready"
-"""What a worker says once it can take the model: giving it earlier would wait for its imports."""
-WARM = "warm"
-"""What it says once it can draw; any other text is why it cannot."""
-_FAILURES = 5
-"""So many workers in a row that cannot even warm up while none draws, and none ever will."""
-_KILLS = 20
-"""The same for workers that somebody kills."""
-_MERCY = 3.0
-"""Seconds that a worker has to end by itself once it is told to, before it is killed."""
-_PAUSE = 8.0
-"""Most seconds between two tries."""
-_LONG_PAUSE = 300.0
-"""The same while others draw: they are not to be disturbed, nor the journal filled with deaths."""
-
-
-class CannotStart(AnimeError):
-    """No worker gets as far as drawing."""
-
-    exit_code: ClassVar[int] = 3
-
-
-class Model(Protocol):
-    """The loaded model, as far as the keeper deals with it."""
-
-    def send(self, connection: Connection) -> None: ...
-
-
-Start = Callable[[str, Connection], "BaseProcess"]
-
-
-class _Child:
-    """One worker: its process and our end of its line."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.process: BaseProcess | None = None
-        self.line: Connection | None = None
-        self.warm = False
-        self.asked = False
-        self.due = 0.0
-        self.ends_at: float | None = None
-        """When it is killed, having been told to end."""
-        self.reason = ""
-
-
-class Keeper:
-    """Starts workers, hears them die, starts them again."""
-
-    def __init__(self, names: list[str], start: Start, say: Callable[[Message], None]) -> None:
-        self._children = [_Child(name) for name in names]
-        self._start = start
-        self._say = say
-        self._model: Model | None = None
-        self._failures = 0
-        self._kills = 0
-        self._ending = False
-
-    def equip(self, model: Model) -> None:
-        """From now on workers get the model."""
-        self._model = model
-
-    def step(self, now: float) -> bool:
-        """Start whoever is due, give out the model; false once there is nothing left to do."""
-        for child in self._children:
-            if child.process is None and not self._ending and now >= child.due:
-                self._spawn(child, now)
-            if child.process is not None and child.ends_at is not None and now >= child.ends_at:
-                child.process.kill()
-                child.ends_at = None
-            if child.line is not None and child.asked and self._model is not None:
-                self._equip(child, self._model)
-        return not self._ending or any(child.process for child in self._children)
-
-    def wait(self, others: list[Any], now: float) -> None:
-        """Until a worker says something or dies, one of `others` is readable, or one is due."""
-        watched: list[Any] = [*others]
-        for child in self._children:
-            if child.process is not None:
-                watched.append(child.process.sentinel)
-            if child.line is not None:
-                watched.append(child.line)
-        dues = [child.due - now for child in self._children if child.process is None]
-        dues = [] if self._ending else dues
-        dues += [child.ends_at - now for child in self._children if child.ends_at is not None]
-        patience = max(0.0, min(dues)) if dues else None
-        ready = multiprocessing.connection.wait(watched, timeout=patience)
-        for child in self._children:
-            if child.line in ready:
-                self._hear(child)
-            if child.process is not None and child.process.sentinel in ready:
-                self._bury(child, time.monotonic())
-
-    def hear(self, message: Message) -> None:
-        """An order of the runner."""
-        match message:
-            case Recycle(worker=name, pid=pid):
-                for child in self._children:
-                    if child.process is not None and (child.name, child.process.pid) == (name, pid):
-                        # What it loaded may hold that signal back: then it is killed by `step`.
-                        child.process.terminate()
-                        child.ends_at = time.monotonic() + _MERCY
-            case End():
-                self._ending = True
-                for child in self._children:
-                    if child.process is not None and not child.warm:
-                        child.process.kill()
-            case _:
-                raise ValueError(f"the runner told the keeper {type(message).__name__}")
-
-    def _spawn(self, child: _Child, now: float) -> None:
-        child.warm, child.asked, child.reason = False, False, ""
-        try:
-            child.process, child.line = self._born(child.name)
-        except OSError as error:
-            child.due = now + self._setback(1, f"its process cannot be started: {error}")
-            return
-        self._say(Spawned(worker=child.name, pid=child.process.pid or 0))
-
-    def _born(self, name: str) -> tuple["BaseProcess", Connection]:
-        ours, theirs = multiprocessing.connection.Pipe(duplex=True)
-        with theirs:
-            try:
-                return self._start(name, theirs), ours
-            except OSError:
-                ours.close()
-                raise
-
-    def _equip(self, child: _Child, model: Model) -> None:
-        child.asked = False
-        try:
-            if child.line is not None:
-                model.send(child.line)
-        except OSError:
-            pass  # It is dead; its sentinel says so too.
-
-    def _hear(self, child: _Child) -> None:
-        try:
-            said = child.line.recv() if child.line is not None else ""
-        except (EOFError, OSError):
-            if child.line is not None:
-                child.line.close()
-            child.line = None
-            return
-        if said == READY:
-            child.asked = True
-        elif said == WARM:
-            child.warm = True
-            self._failures = self._kills = 0
-        else:
-            child.reason = str(said)
-
-    def _bury(self, child: _Child, now: float) -> None:
-        assert child.process is not None
-        if child.line is not None and child.line.poll():
-            self._hear(child)
-        child.process.join()
-        pid, code = child.process.pid or 0, child.process.exitcode or 0
-        child.process.close()
-        if child.line is not None:
-            child.line.close()
-        child.process = child.line = child.ends_at = None
-        self._say(Died(worker=child.name, pid=pid, exitcode=code))
-        child.due = now
-        if child.warm:
-            # Workers can be had: what failed before no longer counts.
-            self._failures = self._kills = 0
-        elif not self._ending:
-            child.due += self._setback(code, child.reason)
-
-    def _setback(self, code: int, reason: str) -> float:
-        """Count a worker that died before it was warm; returns seconds until the next try.
-
-        Raises:
-            CannotStart: there have been too many, and no other worker draws.
-        """
-        if code == -signal.SIGKILL:
-            self._kills += 1
-        else:
-            self._failures += 1
-        others = any(child.process is not None and child.warm for child in self._children)
-        if (self._failures >= _FAILURES or self._kills >= _KILLS) and not others:
-            what = reason or (signal.Signals(-code).name if code < 0 else f"exit status {code}")
-            raise CannotStart(
-                f"no worker can be started: {what}",
-                "fewer workers need less memory; see the log for what they said",
-            )
-        row = self._failures + self._kills
-        longest = _LONG_PAUSE if others else _PAUSE
-        return 0.0 if row == 1 else min(longest, 0.25 * 2 ** min(row, 16))
 
 
 def main() -> None:
@@ -221,15 +32,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket", required=True)
     parser.add_argument("--parent", type=int, required=True, help="the runner's pid")
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--vae", type=Path, help="a file in place of the model's own VAE")
-    parser.add_argument("--prediction", default="auto", help="what the model predicts")
-    parser.add_argument("--zero-snr", default="auto", help="whether its noise ends in nothing else")
+    parser.add_argument("--models", type=unpack, required=True, help="as modelfiles.pack has them")
+    parser.add_argument("--hold", type=json.loads, required=True, help="a JSON list of sha256")
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--device", choices=["cpu", "cuda", "auto"], default="auto")
     parser.add_argument("--threads", type=int, default=0, help="0: cores divided by workers")
     parser.add_argument("--previews", type=int, default=0, help="steps between two; 0: none")
-    parser.add_argument("--sha256", help="the model's; with another one no worker draws")
     parser.add_argument("--hashes", type=Path, help="where the hashes of its files are remembered")
     given = parser.parse_args()
     begin(given.parent)
@@ -242,6 +50,8 @@ def main() -> None:
         _keep(given, runner)
     except AnimeError as error:
         send(runner, CannotLoad(error=error.message, hint=error.hint or ""))
+    except BeginAfresh:
+        pass  # The runner starts another, which holds what this one was to hold.
     except ImportError as error:
         send(runner, CannotLoad(error=str(error), hint="install the program's dependencies"))
     except ConnectionError:
@@ -251,11 +61,15 @@ def main() -> None:
 
 
 def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
-    orders, bell = listen(runner)
-    from pipeline.model import Told, check, confirm, name_of
+    box: Box[Message | Came] = Box()
+    listen(runner, box)
+    from pipeline.model import check
 
-    told = Told(vae=given.vae, prediction=given.prediction, zero_snr=given.zero_snr)
-    check(given.model, told)
+    models: dict[str, ModelFiles] = given.models
+    if len(models) == 1:
+        # Before torch is there, which takes seconds.
+        for only in models.values():
+            check(only.path, only.told)
     import torch
     import torch.multiprocessing
 
@@ -270,29 +84,59 @@ def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
             name=name,
             keeper=os.getpid(),
             address=given.socket,
-            model=name_of(given.model),
             device=str(device),
             threads=threads,
             previews=given.previews,
+            several=len(models) > 1,
         )
         process = context.Process(target=enter, args=(outfit, line), name=name, daemon=True)
         process.start()
         return process
 
+    def load(sha256: str) -> None:
+        """In a thread of its own: workers are heard meanwhile."""
+
+        def work() -> None:
+            box.post(_came(models[sha256], device, given.hashes))
+
+        threading.Thread(target=work, daemon=True).start()
+
+    if len(models) > 1:
+        free, each = model.space(device)
+        send(runner, Space(free=free, each=each))
     names = [f"worker-{number}" for number in range(1, given.workers + 1)]
-    keeper = Keeper(names, start, lambda message: send(runner, message))
+    keeper = Keeper(
+        names, start, lambda message: send(runner, message), load, tuple(given.hold),
+        several=len(models) > 1,
+    )  # fmt: skip
     # Workers import while the model is read.
-    keeper.step(time.monotonic())
-    loaded = model.load(given.model, device, told)
-    if given.sha256 is not None:
-        # Only now: what was loaded is what was there before and still is.
-        confirm(given.model, given.sha256, given.hashes, told)
-    keeper.equip(loaded)
     while keeper.step(time.monotonic()):
-        keeper.wait([bell], time.monotonic())
-        while not orders.empty():
-            bell.recv(1)
-            keeper.hear(orders.get())
+        keeper.wait([box.bell], time.monotonic())
+        while not box.empty():
+            letter = box.take()
+            if isinstance(letter, Came):
+                keeper.take(letter)
+            else:
+                keeper.hear(letter)
+            del letter  # It may hold a model.
+
+
+def _came(files: ModelFiles, device: Any, hashes: Path | None) -> Came:
+    """The model loaded, or why it cannot be."""
+    from pipeline.model import confirm
+    from pipeline.render import model
+
+    try:
+        loaded = model.load(files.path, device, files.told)
+        if files.sha256:
+            # Only now: what was loaded is what was there before and still is.
+            confirm(files.path, files.sha256, hashes, files.told)
+    except AnimeError as error:
+        return Came(model=files.sha256, error=error)
+    except Exception as error:  # Whatever it is, the keeper must hear of it.
+        why = f"model {files.path} cannot be loaded: {type(error).__name__}: {error}"
+        return Came(model=files.sha256, error=CannotStart(why))
+    return Came(model=files.sha256, loaded=loaded)
 
 
 def _cores() -> int:

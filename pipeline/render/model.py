@@ -7,15 +7,16 @@ of them. Loads safetensors only, from local files only, and runs no code that co
 import gc
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import diffusers
 import torch
 from torch import nn
 
-from pipeline.model import NOTHING_TOLD, TEXT, TOKENS, WEIGHTS, Told, check
+from pipeline.model import NOTHING_TOLD, TEXT, TOKENS, WEIGHTS, Told, check, name_of
 from pipeline.render import reading
 from pipeline.render.slab import Slab, receive
+from pipeline.room import CPU_BYTES, GPU_BYTES, free_memory
 from pipeline.weights import ModelError
 
 Pipe = Any
@@ -28,7 +29,8 @@ _diffusers: Any = diffusers
 class Loaded:
     """The keeper's model: its weights in a slab, its modules as mere shapes."""
 
-    def __init__(self, pipe: Pipe, device: torch.device) -> None:
+    def __init__(self, pipe: Pipe, device: torch.device, name: str = "") -> None:
+        self.name = name
         modules = {name: getattr(pipe, name) for name in WEIGHTS if hasattr(pipe, name)}
         tensors = {
             f"{part}/{name}": tensor.detach()
@@ -46,6 +48,10 @@ class Loaded:
     def size(self) -> int:
         """Bytes of weights."""
         return self._slab.size
+
+    def free(self) -> bool:
+        """Let go of the weights, once no worker has them; whether their memory is free then."""
+        return self._slab.free()
 
     def send(self, connection: Connection) -> None:
         """Give the model to a worker, which takes it by `attach`."""
@@ -79,21 +85,34 @@ def load(model: Path, device: torch.device, told: Told = NOTHING_TOLD) -> Loaded
             f"model {model} lacks {len(lacking)} weights, such as {lacking[0]}",
             "take the full checkpoint; a pruned or distilled one may have another architecture",
         )
-    loaded = Loaded(pipe, device)
+    loaded = Loaded(pipe, device, name_of(model))
     del pipe
     gc.collect()
     return loaded
 
 
-def attach(connection: Connection, device: torch.device) -> Pipe:
-    """A pipeline over the keeper's weights, ready to draw.
+class Parcel(NamedTuple):
+    """A model as it comes to a worker: modules without weights, those, and the scheduler's class
+    and config."""
+
+    parts: dict[str, Any]
+    tensors: dict[str, torch.Tensor]
+    scheduler: tuple[Any, dict[str, Any]]
+
+
+def fetch(connection: Connection) -> Parcel:
+    """What `Loaded.send` has sent.
 
     Raises:
         EOFError: the keeper is gone.
     """
-    parts: dict[str, Any]
-    parts, (scheduler, config) = connection.recv()
-    tensors = receive(connection)
+    parts, scheduler = connection.recv()
+    return Parcel(parts, receive(connection), scheduler)
+
+
+def attach(parcel: Parcel) -> Pipe:
+    """A pipeline over the keeper's weights, ready to draw."""
+    parts, tensors, (scheduler, config) = parcel
     for part in TEXT:
         if part in parts:
             _make_known(parts[part])
@@ -132,6 +151,14 @@ def dtype_of(device: torch.device, stored_in_bf16: bool = False) -> torch.dtype:
         return torch.float32
     native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.bfloat16 if stored_in_bf16 and native else torch.float16
+
+
+def space(device: torch.device) -> tuple[int, int]:
+    """Bytes of the device's memory that are free now, and how many each weight takes there."""
+    if device.type == "cpu":
+        return free_memory(), CPU_BYTES
+    free, _ = torch.cuda.mem_get_info(device)
+    return free, GPU_BYTES
 
 
 def device_of(wanted: str) -> torch.device:

@@ -5,6 +5,7 @@ every worker maps for reading only, so that a write to a weight is a crash and n
 in another worker; on a GPU it is one tensor, shared as torch shares it.
 """
 
+import gc
 import mmap
 import os
 import tempfile
@@ -51,6 +52,20 @@ class Slab:
         else:
             self._tensor = torch.empty(self.size, dtype=torch.uint8, device=device)
             _fill(self._tensor, self.table, tensors)
+
+    def free(self) -> bool:
+        """Let go of the memory, once nobody has it attached; false where it is not free for all
+        that, as after a process that had it was killed: torch keeps what it may still use."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+            return True
+        before = torch.cuda.memory_allocated()
+        del self._tensor
+        gc.collect()
+        torch.cuda.ipc_collect()
+        torch.cuda.empty_cache()
+        return torch.cuda.memory_allocated() <= before - self.size
 
     def send(self, connection: Connection) -> None:
         """Give another process what `receive` needs."""

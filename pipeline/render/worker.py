@@ -14,7 +14,7 @@ import time
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple, NoReturn
 
 import torch
 
@@ -22,7 +22,7 @@ from pipeline.core.resolved import Task
 from pipeline.pictures import place
 from pipeline.render import model, png
 from pipeline.render.birth import Outfit
-from pipeline.render.keeper import READY, WARM
+from pipeline.render.line import READY, Broke, Given, Holds, Leave, hear
 from pipeline.render.paint import Painter
 from pipeline.wire import (
     Begin,
@@ -49,41 +49,45 @@ class Halt(Exception):
     """The picture is wanted no longer."""
 
 
+class NoModel(Exception):
+    """A picture of a model that is not at hand: the fault of who ordered it."""
+
+
 def main(outfit: Outfit, keeper: Connection) -> None:
     """Life of a worker process, once it has its imports; `keeper` is its line to the keeper."""
     runner = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     runner.connect(outfit.address)
     send(runner, Hello(name=outfit.name, pid=os.getpid()))
     orders = Orders(runner)
-    try:
-        torch.set_num_threads(outfit.threads)
-        device = torch.device(outfit.device)
-        keeper.send(READY)
-        painter = Painter(model.attach(keeper, device), device)
-        painter.warm_up()
-        keeper.send(WARM)
-    except Exception as error:
-        keeper.send(_said(error))
-        os._exit(1)
-    threading.Thread(target=_end_with, args=(keeper,), daemon=True).start()
+    torch.set_num_threads(outfit.threads)
+    hear(keeper, model.fetch, orders.put)
     send(runner, Warm())
-    Worker(outfit, runner, orders, painter).run()
+    keeper.send(READY)
+    Worker(outfit, runner, orders, keeper).run()
     os._exit(0)  # Nothing is left to be put in order, and torch takes long to do it.
 
 
+Order = Render | Given | Leave | Broke
+
+
 class Orders:
-    """What the runner says, read by a thread of its own, so that it is heard while drawing."""
+    """What the runner says, read by a thread of its own, so that it is heard while drawing; and
+    what the keeper says of models, in between pictures."""
 
     def __init__(self, runner: socket.socket) -> None:
         self._runner = runner
-        self._renders: queue.SimpleQueue[Render | None] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
         self._cancelled: str | None = None
         self._ended = False
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def next(self) -> Render | None:
-        """Wait for something to draw; None is the end."""
-        return None if self._ended else self._renders.get()
+    def next(self) -> Order | None:
+        """Wait for something to do; None is the end."""
+        return None if self._ended else self._orders.get()
+
+    def put(self, order: Given | Leave | Broke) -> None:
+        """Have something done after what was ordered before."""
+        self._orders.put(order)
 
     def unwanted(self, task: str) -> bool:
         """Whether this task is to be stopped."""
@@ -107,34 +111,83 @@ class Orders:
             case Render():
                 # A task may come back under its id; what was cancelled was the earlier one.
                 self._cancelled = None
-                self._renders.put(message)
+                self._orders.put(message)
             case Cancel(task=task):
                 self._cancelled = task
             case End():
                 self._ended = True
-                self._renders.put(None)
+                self._orders.put(None)
             case _:
                 os._exit(1)
 
 
+class Artist(NamedTuple):
+    """One model of a worker: its painter, and what it is called."""
+
+    painter: Painter
+    called: str
+
+
 class Worker:
-    """Takes orders until the end."""
+    """Takes orders until the end; `artists` has the models at hand, by their sha256."""
 
     def __init__(
-        self, outfit: Outfit, runner: socket.socket, orders: Orders, painter: Painter
+        self, outfit: Outfit, runner: socket.socket, orders: Orders, keeper: Connection
     ) -> None:
         self._outfit = outfit
         self._runner = runner
         self._orders = orders
-        self._painter = painter
+        self._keeper = keeper
+        self.artists: dict[str, Artist] = {}
 
     def run(self) -> None:
-        """Draw what is ordered; returns when the runner says so."""
+        """Do what is ordered; returns when the runner says so."""
         while (order := self._orders.next()) is not None:
-            answer = self._attempt(order)
-            self._say(answer)
-            if isinstance(answer, Fault) and answer.ends:
-                return
+            match order:
+                case Render():
+                    answer = self._attempt(order)
+                    self._say(answer)
+                    if isinstance(answer, Fault) and answer.ends:
+                        return
+                case Given():
+                    self._take(order)
+                case Leave(model=name):
+                    self._leave(name)
+                case Broke(error=error):
+                    self._give_up(error)
+            del order  # It may hold a model.
+
+    def _take(self, given: Given) -> None:
+        try:
+            painter = Painter(model.attach(given.parcel), torch.device(self._outfit.device))
+            painter.warm_up()
+        except Exception as error:
+            self._give_up(error)
+        self.artists[given.model] = Artist(painter, given.called)
+        self._tell()
+
+    def _leave(self, name: str) -> None:
+        self.artists.pop(name, None)
+        gc.collect()
+        torch.cuda.empty_cache()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say which models there are; first to the runner, which the keeper's next act may need."""
+        self._say(Warm(models=tuple(self.artists)))
+        self._keeper.send(Holds(models=tuple(self.artists)))
+
+    def _give_up(self, error: Exception) -> NoReturn:
+        self._keeper.send(_said(error))
+        os._exit(1)
+
+    def _artist(self, task: Task) -> Artist:
+        artist = self.artists.get(task.resolved.model)
+        if artist is None and not self._outfit.several:
+            artist = next(iter(self.artists.values()), None)
+        if artist is None:
+            raise NoModel(f"the model {task.resolved.model[:12]} is not at hand")
+        return artist
 
     def _attempt(self, order: Render) -> Message:
         try:
@@ -163,15 +216,16 @@ class Worker:
             self._say(Step(task=task.id, step=step, steps=steps, preview=preview))
             self._check(task)
 
-        self._painter.wear(task.resolved.adapters, root)
-        guides = self._painter.gather(task.resolved, root)
+        painter, called = self._artist(task)
+        painter.wear(task.resolved.adapters, root)
+        guides = painter.gather(task.resolved, root)
         lean = task.lean
-        image = self._painter.paint(
+        image = painter.paint(
             task.resolved, task.seed, begun, stepped,
             guides=guides, lean=lean, previews=self._outfit.previews, emerged=emerged.append,
         )  # fmt: skip
-        made = self._painter.made(lean=lean)
-        data = png.encode(image, task, self._outfit.model, made)
+        made = painter.made(lean=lean)
+        data = png.encode(image, task, called, made)
         placed = place(root, task, data, lambda path: png.is_ours(path, task))
         return Done(
             task=task.id,
@@ -216,11 +270,3 @@ def _said(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {str(error).strip() or 'no message'}{place}"
-
-
-def _end_with(keeper: Connection) -> None:
-    """The keeper says nothing more; the end of its line is its death."""
-    try:
-        keeper.recv()
-    except (EOFError, OSError):
-        os._exit(0)

@@ -14,6 +14,7 @@ from pipeline.core import events as e
 from pipeline.core.digest import id_of
 from pipeline.core.evolve import evolve
 from pipeline.core.keys import PROJECT_FILES
+from pipeline.core.models import standby
 from pipeline.core.pending import queue
 from pipeline.core.state import Image, JobState, State, Take
 from pipeline.server.topics import ALL, Wants, of_file, of_job
@@ -71,6 +72,7 @@ class Board:
         match event:
             case (
                 e.RunnerStarted()
+                | e.ModelFailed()
                 | e.ProjectDeclared()
                 | e.ProjectWithdrawn()
                 | e.CharacterDeclared()
@@ -142,6 +144,8 @@ class Board:
             version=__version__,
             inbox=str(self.inbox),
             model=state.model.name if state.model else None,
+            models=standby(state),
+            switches=state.switches,
             paused=state.paused,
             finished=state.finished,
             projects=tuple(

@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from pipeline import __version__
+from pipeline.core.models import Standby, standby
 from pipeline.core.observed import Live
 from pipeline.core.state import State
 from pipeline.server.board import Board
@@ -32,7 +33,9 @@ class JournalHealth(Struct, frozen=True, kw_only=True):
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """`queue_size` counts jobs with pictures that nobody has begun."""
+    """`queue_size` counts jobs with pictures that nobody has begun. `models` has how each model
+    stands where the settings name several, and `switches` counts how often the workers took
+    another."""
 
     status: Status
     model_preloaded: bool
@@ -43,6 +46,8 @@ class Health(Struct, frozen=True, kw_only=True):
     inbox: InboxHealth
     journal: JournalHealth
     paused: str | None
+    models: tuple[Standby, ...]
+    switches: int
     version: str
 
 
@@ -69,5 +74,7 @@ def health(board: Board, live: Live, shown: LiveView) -> Health:
         inbox=InboxHealth(path=str(board.inbox), lost=live.inbox_lost),
         journal=JournalHealth(seq=state.seq, failed=live.journal_failed),
         paused=state.paused,
+        models=standby(state),
+        switches=state.switches,
         version=__version__,
     )

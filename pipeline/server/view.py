@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from pipeline.core.digest import id_of
 from pipeline.core.manifest import split_tags
+from pipeline.core.models import Standby, name_of
 from pipeline.core.problem import Problem, render
 from pipeline.core.resolved import Resolved
 from pipeline.core.state import (
@@ -100,7 +101,8 @@ class TakeView(Struct, frozen=True, kw_only=True):
 
 
 class JobView(Struct, frozen=True, kw_only=True):
-    """A job and how it stands. `characters` are the names as the job says them, `cast` the keys of
+    """A job and how it stands. `model` is what its model is called where the settings name several.
+    `characters` are the names as the job says them, `cast` the keys of
     those that are in force. `left` counts pictures of its last take that nobody has begun,
     `waiting` says for what it waits, `quarantined` why it is."""
 
@@ -118,6 +120,7 @@ class JobView(Struct, frozen=True, kw_only=True):
     waiting: str | None
     quarantined: str | None
     left: int
+    model: str | None
     takes: tuple[TakeView, ...]
 
 
@@ -171,6 +174,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     version: str
     inbox: str
     model: str | None
+    models: tuple[Standby, ...]
+    switches: int
     paused: str | None
     finished: int
     projects: tuple[ProjectView, ...]
@@ -236,6 +241,7 @@ def job_view(state: State, job: JobState) -> JobView:
         waiting=str(waits_for(state, job)) if word == "waiting" else None,
         quarantined=job.quarantined,
         left=len([n for n in last.owed if n not in last.started]) if last else 0,
+        model=name_of(state, job),
         takes=tuple(_take_view(job.key, take) for take in job.takes),
     )
 

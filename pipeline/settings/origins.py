@@ -35,6 +35,8 @@ class Given(Struct, frozen=True, kw_only=True):
     value: object
     origin: str
     text: bool
+    below: dict[str, str] = {}
+    """Of a table, where each of its keys stands."""
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -101,7 +103,14 @@ def from_toml(path: Path, shown: str) -> Source:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         return _syntax(path, shown, str(error), text)
     values = {
-        name.replace("-", "_"): Given(value=value, origin=_place(shown, name, text), text=False)
+        name.replace("-", "_"): Given(
+            value=value,
+            origin=_place(shown, name, text),
+            text=False,
+            below={key: _place(shown, key, text, name) for key in value}
+            if isinstance(value, dict)
+            else {},
+        )
         for name, value in table.items()
     }
     return Source(base=path.parent, values=values)
@@ -123,9 +132,17 @@ def _unreadable(
     return Source(base=path.parent, faults=(Fault(origin=place, message=message, hint=hint),))
 
 
-def _place(shown: str, name: str, text: str) -> str:
-    """`file:line` of a top-level key or table; tomllib keeps no places."""
+def _place(shown: str, name: str, text: str, table: str = "") -> str:
+    """`file:line` of a top-level key or table, or of a key in a table, from there on; tomllib keeps
+    no places."""
+    start = 0
+    if table:
+        first = re.compile(rf"^\s*\[*\s*{re.escape(table)}\s*[=.\]]", re.MULTILINE).search(text)
+        start = first.start() if first else 0
     quoted = re.escape(name)
-    key = re.compile(rf"""^\s*\[*\s*(?:{quoted}|"{quoted}"|'{quoted}')\s*[=.\]]""", re.MULTILINE)
-    match = key.search(text)
+    above = rf"(?:{re.escape(table)}\s*(?:\.|=\s*\{{.*?)\s*)?" if table else ""
+    key = re.compile(
+        rf"""^\s*\[*\s*{above}(?:{quoted}|"{quoted}"|'{quoted}')\s*[=.\]]""", re.MULTILINE
+    )
+    match = key.search(text, start)
     return f"{shown}:{text.count(chr(10), 0, match.end()) + 1}" if match else shown

@@ -17,8 +17,10 @@ from msgspec.structs import replace
 from pipeline.errors import AnimeError
 from pipeline.inbox.nearest import nearest
 from pipeline.model import Told
+from pipeline.modelfiles import ModelFiles
 from pipeline.pulled import pulled
 from pipeline.settings.origins import Fault, Given, Source, from_environment, from_flags, from_toml
+from pipeline.settings.table import read_models
 
 INBOX_FILE = "anime.toml"
 BUNDLED_MODEL = Path(__file__).parents[1] / "chibi" / "model"
@@ -28,14 +30,18 @@ NEVER_FROM_INBOX = ("host", "port", "token", "names", "inbox")
 
 class Settings(Struct, frozen=True, kw_only=True):
     """One run's settings. Paths are absolute; `grace` is in seconds; `threads` 0 means as many as
-    the cores allow; `token` is '' where none was said, and 'none' where none is wanted; `names` are
-    Hosts. `origins` says of each where it came from, such as `--port` or `default`."""
+    the cores allow; `models` are those that manifests may name, by name, and `models_resident` of
+    them are held at once, 0 for as many as fit; `token` is '' where none was said, and 'none' where
+    none is wanted; `names` are Hosts. `origins` says of each where it came from, such as `--port`
+    or `default`."""
 
     inbox: Path
     model: Path = BUNDLED_MODEL
     vae: Path | None = None
     prediction: Literal["auto", "epsilon", "v_prediction"] = "auto"
     zero_snr: Literal["auto", "yes", "no"] = "auto"
+    models: dict[str, ModelFiles] = {}
+    models_resident: int = 0
     workers: int = 3
     device: str = "auto"
     threads: int = 0
@@ -54,6 +60,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     def told(self) -> Told:
         """What is said of the model that it does not say itself."""
         return Told(vae=self.vae, prediction=self.prediction, zero_snr=self.zero_snr)
+
+    @property
+    def usual(self) -> ModelFiles:
+        """The model that draws what names none."""
+        return ModelFiles(path=self.model, told=self.told)
 
 
 class SettingsError(AnimeError):
@@ -82,6 +93,7 @@ def gather(
     sources.append(_guarded(from_toml(root / INBOX_FILE, str(root / INBOX_FILE))))
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
+    said: dict[str, object] = {}
     faults: list[Fault] = []
     for source in sources:
         faults += source.faults
@@ -89,10 +101,14 @@ def gather(
             found = _read(name, given, source, names, environ)
             if isinstance(found, Fault):
                 faults.append(found)
+            elif isinstance(found, list):
+                faults += found
             elif name not in values:
                 values[name], origins[name] = found, given.origin
+                said[name] = given.value
     if faults:
         raise _error(faults)
+    values |= _by_name(said.get("model"), values)
     origins = dict.fromkeys(names, "default") | origins
     return Settings(**values | {"inbox": root}, origins=origins)
 
@@ -147,18 +163,33 @@ def _read(
         near = nearest(name, names)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
         return Fault(origin=given.origin, message=f"there is no setting {name!r}", hint=hint)
+    if name == "models":
+        return read_models(given, lambda said: _model(said, source.base, environ))
     if name in _PATHS:
         path = _path(given.value, source.base)
         if path is None:
             return _wrong(name, given, f"the path of {_PATHS[name]}", "")
-        if name == "model" and not path.exists():
-            return pulled(given.value, environ) or path
-        return path
+        return _model(given.value, source.base, environ) if name == "model" else path
     wanted, hint, read = _RULES[name]
     try:
         return read(given.value, given.text)
     except ValueError:
         return _wrong(name, given, wanted, hint)
+
+
+def _model(said: object, base: Path, environ: Mapping[str, str]) -> Path | None:
+    """Where a model stands: at that path, else where `anime pull` put it; None if it is none."""
+    path = _path(said, base)
+    return path if path is None or path.exists() else pulled(said, environ) or path
+
+
+def _by_name(said: object, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The usual model where the setting names one of the table; what else is said of it counts."""
+    named = values.get("models", {}).get(said) if isinstance(said, str) else None
+    if named is None:
+        return {}
+    told = {name: getattr(named.told, name) for name in named.told.__struct_fields__}
+    return {"model": named.path} | {k: v for k, v in told.items() if k not in values}
 
 
 def _wrong(name: str, given: Given, wanted: str, hint: str) -> Fault:
@@ -277,6 +308,11 @@ _RULES: dict[str, tuple[str, str, Callable[[object, bool], Any]]] = {
         "a whole number from 0 to 1000",
         "so many jobs that fail in a row pause the queue; 0 never does",
         _whole(0, 1000),
+    ),
+    "models_resident": (
+        "a whole number from 0 to 64",
+        "so many models are held at once; 0 holds as many as fit",
+        _whole(0, 64),
     ),
     "previews": (
         "a whole number from 0 to 1000",

@@ -50,10 +50,11 @@ def test_the_settings_that_init_writes_are_settings(tmp_path: Path) -> None:
     assert main(["init", str(tmp_path)]) == 0
     file = tmp_path / "anime.toml"
     assert gather({"inbox": str(tmp_path)}, environ={}, cwd=tmp_path).workers == 3
-    file.write_text(re.sub(r"^# (?=\w+ = )", "", file.read_text(), flags=re.MULTILINE))
+    file.write_text(re.sub(r"^# (?=\w+ = |\[)", "", file.read_text(), flags=re.MULTILINE))
     found = gather({"inbox": str(tmp_path)}, environ={}, cwd=tmp_path)
     assert found.model == tmp_path / "models" / "my-model"
     assert found.origins["grace"].startswith(f"{file}:")
+    assert list(found.models) == ["ink", "dream"]
 
 
 def test_the_inbox_of_the_clone_is_one_that_init_makes() -> None:

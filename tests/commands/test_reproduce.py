@@ -15,6 +15,7 @@ from pipeline.core.digest import digest
 from pipeline.core.resolved import Adapter, Region, Resolved, Source, Task
 from pipeline.inscription import record_of
 from pipeline.model import describe
+from pipeline.modelfiles import ModelFiles
 from pipeline.pictures import sha256_of
 from pipeline.render import png
 from pipeline.weights import ModelError
@@ -79,6 +80,18 @@ def test_a_picture_is_drawn_again_to_the_pixel(
     mine = record_of(kept)
     assert mine is not None
     assert (mine.commit, mine.made.threads) == ("ab" * 20, 1)
+
+
+def test_of_several_models_the_one_is_taken_that_drew_it(
+    first: tuple[Reproduced, Path], tmp_path: Path, model: Path
+) -> None:
+    from tests.render import tiny
+
+    other = tiny.build(tmp_path / "other", seed=21)
+    missing = ModelFiles(path=tmp_path / "missing")
+    same = reproduce(first[1], other, others=[missing, ModelFiles(path=model)])
+    assert same.same
+    assert same.lines == (f"the same pixels: {first[1]}",)
 
 
 def test_its_loras_are_found_in_the_inbox_wherever_they_stand_now(

@@ -13,15 +13,31 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.observed import Broken, Lost, Painted, Report, Stepped, WorkerWarm
-from pipeline.pool import WorkerPool
+from pipeline.core.observed import (
+    Broken,
+    Lost,
+    Painted,
+    Report,
+    Stepped,
+    Switched,
+    Unusable,
+    WorkerWarm,
+)
+from pipeline.modelfiles import ModelFiles
+from pipeline.modelfiles import unpack as unpack_models
+from pipeline.pool import Several, WorkerPool
+from pipeline.pool.models import ALONE
+from pipeline.room import Room
 from pipeline.wire import (
+    CannotHold,
     Died,
     Done,
     Hello,
+    Hold,
     Message,
     Recycle,
     Render,
+    Space,
     Spawned,
     Step,
     Warm,
@@ -31,6 +47,7 @@ from pipeline.wire import (
 from tests.fakes import FAKE_MADE
 from tests.render.conftest import task
 
+MODEL = "ab" * 32
 KILLED = -signal.SIGKILL
 pytestmark = pytest.mark.timeout(60)
 
@@ -62,13 +79,14 @@ class _Machine:
 class _Stage:
     """A pool of two workers, and the other ends of its streams."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, several: Several = ALONE) -> None:
         self.machine = _Machine()
         self.reports: list[Report] = []
         self._woken = threading.Event()
         self.pool = WorkerPool(
-            root, root / "model", workers=2, device="cpu", threads=1, wake=self._woken.set,
-            sha256="ab" * 32, hashes=root / "hashes.json", machine=self.machine,
+            root, ModelFiles(path=root / "model", sha256=MODEL), workers=2, device="cpu",
+            threads=1, wake=self._woken.set, hashes=root / "hashes.json", machine=self.machine,
+            several=several,
         )  # fmt: skip
         self.pool.start()
         self.streams: dict[str, socket.socket] = {}
@@ -91,7 +109,7 @@ class _Stage:
         pid, self._next_pid = self._next_pid, self._next_pid + 1
         self.pids[name] = pid
         self.say("keeper", Spawned(worker=name, pid=pid))
-        self.enter(name, Hello(name=name, pid=pid), Warm())
+        self.enter(name, Hello(name=name, pid=pid), Warm(models=(MODEL,)))
         self.until(lambda: any(isinstance(r, WorkerWarm) and r.pid == pid for r in self.reports))
 
     def say(self, name: str, *words: Message) -> None:
@@ -159,6 +177,19 @@ def stage(tmp_path: Path) -> Iterator[_Stage]:
     stage.close()
 
 
+OTHER, THIRD = "cd" * 32, "ef" * 32
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Iterator[_Stage]:
+    """A pool of three models, of 10 weights each."""
+    others = tuple(ModelFiles(path=tmp_path / name, sha256=name) for name in (OTHER, THIRD))
+    room = Room(weights={MODEL: 10, OTHER: 10, THIRD: 10})
+    stage = _Stage(tmp_path, Several(others=others, room=room))
+    yield stage
+    stage.close()
+
+
 def _done(name: str) -> Done:
     return Done(
         task=task(name).id, file="a.png", sha256="0", seconds=1.0, shelved=False, made=FAKE_MADE
@@ -167,7 +198,9 @@ def _done(name: str) -> Done:
 
 def test_the_keeper_is_told_which_model_the_run_began_with(stage: _Stage, tmp_path: Path) -> None:
     flags = list(stage.machine.flags)
-    assert flags[flags.index("--sha256") + 1] == "ab" * 32
+    (model,) = unpack_models(flags[flags.index("--models") + 1]).values()
+    assert model.sha256 == MODEL
+    assert flags[flags.index("--hold") + 1] == f'["{MODEL}"]'
     assert flags[flags.index("--hashes") + 1] == str(tmp_path / "hashes.json")
 
 
@@ -269,7 +302,13 @@ def test_a_pool_that_can_hear_nobody_is_broken(tmp_path: Path) -> None:
 
     machine = _Machine()
     pool = WorkerPool(
-        tmp_path, tmp_path, workers=1, device="cpu", threads=1, wake=wake, machine=machine
+        tmp_path,
+        ModelFiles(path=tmp_path),
+        workers=1,
+        device="cpu",
+        threads=1,
+        wake=wake,
+        machine=machine,
     )
     pool.start()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
@@ -283,3 +322,85 @@ def test_a_pool_that_can_hear_nobody_is_broken(tmp_path: Path) -> None:
     assert "the bell is gone" in broken.error
     assert pool.poll() == []
     pool.kill()
+
+
+def test_another_model_is_ordered_and_told_once_a_worker_is_warm_with_it(several: _Stage) -> None:
+    several.pool.hold((OTHER,))
+    assert several.told("keeper") == Hold(models=(OTHER,))
+    assert several.pool.free() == ()
+    assert [live.phase for live in several.pool.live()] == ["switching", "switching"]
+    several.machine.now += 3.0
+    several.say("worker-1", Warm(models=()), Warm(models=(OTHER,)))
+    several.hear(Switched)
+    (switched,) = [report for report in several.reports if isinstance(report, Switched)]
+    assert switched == Switched(model=OTHER, left=(MODEL,), seconds=3.0)
+    assert several.pool.free() == ("worker-1",)
+    several.say("worker-2", Warm(models=(OTHER,)))
+    several.until(lambda: several.pool.free() == ("worker-1", "worker-2"))
+    assert sum(isinstance(report, Switched) for report in several.reports) == 1
+
+
+def test_a_keeper_that_is_replaced_begins_with_the_models_that_are_held_now(
+    several: _Stage,
+) -> None:
+    several.pool.hold((OTHER,))
+    several.machine.keepers[0].kill()
+    several.machine.keepers[0].wait()
+    several.streams.pop("keeper").close()
+    several.lost(2)
+    several.pool.step(several.machine.now)
+    flags = several.machine.flags
+    assert flags[flags.index("--hold") + 1] == f'["{OTHER}"]'
+
+
+def test_a_model_that_cannot_be_had_is_held_no_longer_and_the_workers_are_free(
+    several: _Stage,
+) -> None:
+    several.pool.hold((OTHER,))
+    several.say("worker-1", Warm(models=()))
+    several.say("worker-2", Warm(models=()))
+    several.say("keeper", CannotHold(model=OTHER, error="it is torn", hint="copy it again"))
+    several.hear(Unusable)
+    several.until(lambda: several.pool.free() == ("worker-1", "worker-2"))
+    assert several.pool.held == ()
+    several.pool.hold((MODEL,))
+    several.say("worker-1", Warm(models=(MODEL,)))
+    several.hear(Switched)
+
+
+def test_a_fresh_worker_is_free_only_where_nothing_is_held(several: _Stage) -> None:
+    several.die("worker-1", KILLED)
+    several.lost(1)
+    several.say("keeper", Spawned(worker="worker-1", pid=7))
+    several.enter("worker-1", Hello(name="worker-1", pid=7), Warm(), Warm())
+    several.say("keeper", CannotHold(model=MODEL, error="it is torn"))
+    several.until(lambda: several.pool.free() == ("worker-1",))
+    several.pool.hold((OTHER,))
+    assert [live.phase for live in several.pool.live()] == ["starting", "switching"]
+
+
+def test_a_model_that_kills_its_keeper_is_given_up_and_the_others_are_not(
+    several: _Stage,
+) -> None:
+    several.pool.hold((OTHER,))
+    for _ in range(5):
+        several.machine.keepers[-1].kill()
+        several.machine.keepers[-1].wait()
+        if "keeper" in several.streams:
+            several.streams.pop("keeper").close()
+        several.until(lambda: several.pool.pids().get("keeper") is None)
+        several.machine.now += 60.0
+        several.pool.step(several.machine.now)
+    (unusable,) = [report for report in several.reports if isinstance(report, Unusable)]
+    assert unusable.model == OTHER
+    assert "died 5 times in a row: SIGKILL" in unusable.error
+    assert not any(isinstance(report, Broken) for report in several.reports)
+    assert several.machine.flags[several.machine.flags.index("--hold") + 1] == "[]"
+
+
+def test_models_are_held_together_as_far_as_the_keeper_has_room(several: _Stage) -> None:
+    assert several.pool.fits((MODEL,))
+    assert not several.pool.fits((MODEL, OTHER))  # Nobody has said how much room there is.
+    several.say("keeper", Space(free=2 * 4 * 20, each=4))
+    several.until(lambda: several.pool.fits((MODEL, OTHER)))
+    assert not several.pool.fits((MODEL, OTHER, THIRD))

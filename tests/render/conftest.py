@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from pipeline.core.observed import Report, WorkerLive
 from pipeline.core.resolved import Resolved, Task
 from pipeline.model import describe
+from pipeline.modelfiles import ModelFiles
 from pipeline.pool import WorkerPool
 
 RESOLVED = Resolved(
@@ -89,6 +90,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another one, with other weights."""
+    from tests.render import tiny
+
+    return tiny.build(tmp_path_factory.mktemp("models") / "other", seed=21)
+
+
+@pytest.fixture(scope="session")
 def real(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Pool]:
     """The real pool, with two workers of one thread each."""
     root = tmp_path_factory.mktemp("inbox")
@@ -97,7 +106,12 @@ def real(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator
 
     def make(wake: Callable[[], None]) -> WorkerPool:
         return WorkerPool(
-            root, tiny_model, workers=2, device="cpu", threads=1, wake=wake, sha256=sha256
+            root,
+            ModelFiles(path=tiny_model, sha256=sha256),
+            workers=2,
+            device="cpu",
+            threads=1,
+            wake=wake,
         )
 
     pool = Pool(root, make)

@@ -45,7 +45,7 @@ def pipe(tiny_model: Path) -> Iterator[Any]:
     loaded = model.load(tiny_model, CPU)
     giving = threading.Thread(target=loaded.send, args=(ours,))
     giving.start()
-    yield model.attach(theirs, CPU)
+    yield model.attach(model.fetch(theirs))
     giving.join()
     ours.close()
     theirs.close()

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from pipeline.core.resolved import Region, Resolved, Task
 from pipeline.core.samplers import Sampler, Schedule
 from pipeline.model import Told, check, describe
+from pipeline.modelfiles import ModelFiles
 from pipeline.pool import WorkerPool
 from pipeline.render import model, reading, schedulers
 from pipeline.render.paint import Painter
@@ -99,7 +100,7 @@ def _attached(loaded: model.Loaded) -> Any:
     ours, theirs = multiprocessing.Pipe()
     giving = threading.Thread(target=loaded.send, args=(ours,))
     giving.start()
-    pipe = model.attach(theirs, CPU)
+    pipe = model.attach(model.fetch(theirs))
     giving.join()
     ours.close()
     theirs.close()
@@ -318,8 +319,8 @@ def test_workers_draw_with_one_file_and_what_is_told_of_it(case: Case, tmp_path:
 
     def make(wake: Callable[[], None]) -> WorkerPool:
         return WorkerPool(
-            tmp_path, case.file, workers=1, device="cpu", threads=1, wake=wake,
-            sha256=described.sha256, told=told,
+            tmp_path, ModelFiles(path=case.file, told=told, sha256=described.sha256), workers=1,
+            device="cpu", threads=1, wake=wake,
         )  # fmt: skip
 
     pool = Pool(tmp_path, make)

@@ -14,26 +14,49 @@ from multiprocessing.process import BaseProcess
 
 import pytest
 
-from pipeline.render.keeper import READY, WARM, CannotStart, Keeper
-from pipeline.wire import Died, End, Message, Recycle, Spawned
+from pipeline.render.children import BeginAfresh, Came, CannotStart, Keeper
+from pipeline.render.line import READY, Give, Holds, Leave
+from pipeline.weights import ModelError
+from pipeline.wire import CannotHold, Died, End, Hold, Message, Recycle, Spawned
 
 pytestmark = pytest.mark.process
 
 
 class _Letters:
-    """Stands where the loaded model is: what a child is sent."""
+    """Stands where a loaded model is: what a child is sent."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.freed = 0
+        self.stays = False
 
     def send(self, connection: Connection) -> None:
-        connection.send("the model")
+        connection.send(f"the model {self.name}")
+
+    def free(self) -> bool:
+        self.freed += 1
+        return not self.stays
 
 
 def _good(line: Connection) -> None:
+    """Takes what it is given and lets go of what it is to let go of, until the keeper ends."""
+    models: list[str] = []
     line.send(READY)
-    line.send(WARM if line.recv() == "the model" else "no model came")
-    try:
-        line.recv()
-    except EOFError:
-        os._exit(0)
+    while True:
+        try:
+            said = line.recv()
+        except EOFError:
+            os._exit(0)
+        if isinstance(said, Give):
+            came = line.recv()
+            if said.model == "bad":
+                line.send("RuntimeError: the model is on fire")
+                os._exit(1)
+            assert came == f"the model {said.called}"
+            models.append(said.model)
+        elif isinstance(said, Leave):
+            models.remove(said.model)
+        line.send(Holds(models=tuple(models)))
 
 
 def _stubborn(line: Connection) -> None:
@@ -49,7 +72,14 @@ def _hopeless(line: Connection) -> None:
 class _Nursery:
     """A keeper with what it said, and a clock that a test may set forward."""
 
-    def __init__(self, kind: str, workers: int = 1) -> None:
+    def __init__(
+        self,
+        kind: str,
+        workers: int = 1,
+        hold: tuple[str, ...] = ("one",),
+        *,
+        several: bool = False,
+    ) -> None:
         self.said: list[Message] = []
         self.ahead = 0.0
         context = multiprocessing.get_context("spawn")
@@ -62,13 +92,28 @@ class _Nursery:
             process.start()
             return process
 
-        self.keeper = Keeper(names, start, self.said.append)
-        self.keeper.equip(_Letters())
+        self.due: list[str] = []
+        self.models: dict[str, _Letters] = {}
+        self.missing: set[str] = set()
+        self.keeper = Keeper(
+            names, start, self.said.append, self.due.append, hold, several=len(hold) > 1 or several
+        )
+
+    def load(self) -> None:
+        """What is to be loaded is there at once, or is missing."""
+        while self.due:
+            name = self.due.pop(0)
+            error = ModelError(f"there is no {name}", "mend it") if name in self.missing else None
+            self.models[name] = _Letters(name)
+            loaded = None if error else self.models[name]
+            self.keeper.take(Came(model=name, loaded=loaded, error=error))
+            self.keeper.step(time.monotonic() + self.ahead)
 
     def turn(self) -> bool:
         """One turn of the loop; whoever is due later is due now."""
         self.ahead += 100.0
         more = self.keeper.step(time.monotonic() + self.ahead)
+        self.load()
         if more:
             self.keeper.wait([], time.monotonic() + self.ahead)
         return more
@@ -181,7 +226,7 @@ def test_processes_that_the_system_refuses_are_tried_again_and_then_given_up() -
         tried.append(name)
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
-    keeper = Keeper(["worker-1"], refuse, lambda _: None)
+    keeper = Keeper(["worker-1"], refuse, lambda _: None, lambda _: None, ("one",))
     opened = len(os.listdir("/proc/self/fd"))
     for now in (0.0, 0.1, 0.2, 5.0, 5.1):
         keeper.step(now)
@@ -191,3 +236,68 @@ def test_processes_that_the_system_refuses_are_tried_again_and_then_given_up() -
         keeper.step(20.0)
     assert len(tried) == 5
     assert len(os.listdir("/proc/self/fd")) == opened
+
+
+def _settled(nursery: _Nursery, *models: str) -> bool:
+    """Whether every child has these models and no others."""
+    return all({*child.holds} == {*models} for child in nursery.keeper._children)
+
+
+def test_another_model_is_loaded_once_the_memory_of_the_one_that_goes_is_free() -> None:
+    nursery = _Nursery("good", workers=2, several=True)
+    while not nursery.warm():
+        nursery.turn()
+    nursery.keeper.hear(Hold(models=("two",)))
+    nursery.keeper.step(time.monotonic())
+    assert not nursery.due  # Both still have the first.
+    while not _settled(nursery, "two"):
+        nursery.turn()
+    assert (nursery.models["one"].freed, nursery.models["two"].freed) == (1, 0)
+    nursery.keeper.hear(Hold(models=("two", "one")))
+    while not _settled(nursery, "one", "two"):
+        nursery.turn()
+    assert nursery.models["two"].freed == 0
+    os.kill(nursery.pid("worker-1"), signal.SIGKILL)
+    while not nursery.deaths() or not nursery.warm():
+        nursery.turn()
+    assert _settled(nursery, "one", "two")
+    nursery.end()
+
+
+def test_a_model_that_is_not_there_is_said_and_the_others_are_held() -> None:
+    nursery = _Nursery("good", several=True)
+    nursery.missing.add("two")
+    nursery.keeper.hear(Hold(models=("one", "two")))
+    while not nursery.warm():
+        nursery.turn()
+    assert CannotHold(model="two", error="there is no two", hint="mend it") in nursery.said
+    assert _settled(nursery, "one")
+    nursery.end()
+
+
+def test_a_model_that_no_worker_can_take_is_given_up_and_the_others_are_not() -> None:
+    nursery = _Nursery("good", workers=2, several=True)
+    while not nursery.warm():
+        nursery.turn()
+    nursery.keeper.hear(Hold(models=("bad",)))
+    while not any(isinstance(said, CannotHold) for said in nursery.said):
+        nursery.turn()
+    (refused,) = [said for said in nursery.said if isinstance(said, CannotHold)]
+    assert refused.model == "bad"
+    assert "the model is on fire" in refused.error
+    nursery.keeper.hear(Hold(models=("one",)))
+    while not nursery.warm():
+        nursery.turn()
+    assert _settled(nursery, "one")
+    nursery.end()
+
+
+def test_memory_that_stays_taken_ends_the_keeper() -> None:
+    nursery = _Nursery("good", several=True)
+    while not nursery.warm():
+        nursery.turn()
+    nursery.models["one"].stays = True
+    nursery.keeper.hear(Hold(models=("two",)))
+    with pytest.raises(BeginAfresh):
+        nursery.run()
+    nursery.end()

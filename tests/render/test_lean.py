@@ -1,5 +1,6 @@
 """A picture that does not fit is drawn once more with less memory, and the model is as before."""
 
+import multiprocessing
 import queue
 import socket
 import warnings
@@ -18,7 +19,7 @@ from pipeline.core.resolved import Region, Resolved, Task
 from pipeline.render import lean
 from pipeline.render.birth import Outfit
 from pipeline.render.paint import Painter
-from pipeline.render.worker import Orders, Worker
+from pipeline.render.worker import Artist, Orders, Worker
 from pipeline.wire import Done, Fault, Message, Render, unpack
 from tests.render.conftest import RESOLVED, task
 
@@ -178,23 +179,26 @@ def test_any_other_failure_leaves_the_worker_at_work(pipe: Any, tmp_path: Path) 
     assert not done.made.lean
 
 
-class Given(Orders):
+class Ordered(Orders):
     """Orders that are there already, so that nobody has to listen."""
 
     def __init__(self, orders: list[Render]) -> None:
-        self._renders = queue.SimpleQueue()
+        self._orders = queue.SimpleQueue()
         self._cancelled, self._ended = None, False
         for order in [*orders, None]:
-            self._renders.put(order)
+            self._orders.put(order)
 
 
 def answers(pipe: Any, root: Path, *tasks: Task) -> list[Message]:
     """What a worker says at the end of each picture, until it ends."""
     ours, theirs = socket.socketpair()
-    outfit = Outfit(name="worker-1", keeper=0, address="", model="tiny", device="cpu", threads=1)
-    orders = Given([Render(task=one, root=str(root)) for one in tasks])
-    with ours, theirs:
-        Worker(outfit, theirs, orders, Painter(pipe, CPU)).run()
+    outfit = Outfit(name="worker-1", keeper=0, address="", device="cpu", threads=1)
+    orders = Ordered([Render(task=one, root=str(root)) for one in tasks])
+    keeper, _ = multiprocessing.Pipe()
+    with ours, theirs, keeper:
+        worker = Worker(outfit, theirs, orders, keeper)
+        worker.artists["ab" * 32] = Artist(Painter(pipe, CPU), "tiny")
+        worker.run()
         theirs.shutdown(socket.SHUT_WR)
         buffer = bytearray()
         while data := ours.recv(65536):

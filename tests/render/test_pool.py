@@ -17,6 +17,7 @@ from PIL import Image
 from pipeline import inscription
 from pipeline.core.observed import Broken, Failed, Lost, Painted, Stepped
 from pipeline.core.record import Record
+from pipeline.modelfiles import ModelFiles
 from pipeline.pool import WorkerPool
 from tests.processes import descendants
 from tests.render.conftest import Pool, task
@@ -27,10 +28,11 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 _RUNNER = """
 import sys, threading, time
 from pathlib import Path
+from pipeline.modelfiles import ModelFiles
 from pipeline.pool import WorkerPool
 woken = threading.Event()
-pool = WorkerPool(Path(sys.argv[1]), Path(sys.argv[2]), workers=1, device="cpu", threads=1,
-                  wake=woken.set)
+pool = WorkerPool(Path(sys.argv[1]), ModelFiles(path=Path(sys.argv[2])), workers=1, device="cpu",
+                  threads=1, wake=woken.set)
 pool.start()
 while not pool.free():
     woken.wait(1)
@@ -135,7 +137,12 @@ def test_the_runners_death_leaves_nothing_behind(
     assert all(end.came(5.0) for end in ends)
     assert list(tmp_path.glob(f"anime-{runner.pid}-*"))
     pool = WorkerPool(
-        tmp_path, tmp_path / "none", workers=1, device="cpu", threads=1, wake=lambda: None
+        tmp_path,
+        ModelFiles(path=tmp_path / "none"),
+        workers=1,
+        device="cpu",
+        threads=1,
+        wake=lambda: None,
     )
     pool.start()
     pool.kill()
@@ -157,7 +164,8 @@ def test_a_model_that_cannot_be_loaded_breaks_the_pool(
     spoil(model)
 
     def make(wake: Callable[[], None]) -> WorkerPool:
-        return WorkerPool(tmp_path, model, workers=1, device="cpu", threads=1, wake=wake)
+        files = ModelFiles(path=model)
+        return WorkerPool(tmp_path, files, workers=1, device="cpu", threads=1, wake=wake)
 
     pool = Pool(tmp_path, make)
     try:
@@ -177,8 +185,8 @@ def test_a_model_that_has_changed_since_the_run_began_is_not_drawn_with(
 
     def make(wake: Callable[[], None]) -> WorkerPool:
         return WorkerPool(
-            tmp_path, tiny_model, workers=1, device="cpu", threads=1, wake=wake,
-            sha256=began, hashes=hashes,
+            tmp_path, ModelFiles(path=tiny_model, sha256=began), workers=1, device="cpu",
+            threads=1, wake=wake, hashes=hashes,
         )  # fmt: skip
 
     pool = Pool(tmp_path, make)

@@ -18,9 +18,9 @@ WIDTH = HEIGHT = 64
 _WORDS = ("girl", "boy", "red", "blue", "hair", "rain", "city", "night", "smile", "bad")
 
 
-def build(folder: Path) -> Path:
-    """Write the folder; the same weights every time."""
-    torch.manual_seed(20)
+def build(folder: Path, seed: int = 20) -> Path:
+    """Write the folder; the same weights every time, others for another seed."""
+    torch.manual_seed(seed)
     tokenizer = _tokenizer(folder.with_name(f"{folder.name}-words"))
     pipe = _diffusers.StableDiffusionPipeline(
         vae=_vae(),

@@ -21,6 +21,7 @@ from pipeline.core import events as e
 from pipeline.core import manifest as m
 from pipeline.core.digest import public_id
 from pipeline.core.keys import character_key, stem_of
+from pipeline.core.models import find_model
 from pipeline.core.state import CharacterState, ProjectState, State
 from pipeline.server import body
 from pipeline.server.board import Board
@@ -82,7 +83,7 @@ class Jobs:
             characters=(_cast(state, owner, bible),) if bible is not None else (),
             style=_style(asked.style_preset),
             seed=secrets.randbelow(_LARGEST_SEED),
-            size=_size(state, asked),
+            size=_size(state, asked, owner),
             id=public_id("job", key),
         )
         names.complete(state, file, owner, spec)
@@ -198,10 +199,11 @@ def _style(preset: str | None) -> str | None:
     return "none" if preset is not None and names.said(preset) is None else preset
 
 
-def _size(state: State, asked: shapes.GenerateAsked) -> str | None:
+def _size(state: State, asked: shapes.GenerateAsked, owner: str | None) -> str | None:
     if asked.width is None and asked.height is None:
         return None
-    model = state.model
+    project = state.projects.get(owner) if owner is not None else None
+    model = find_model(state, project.spec if project is not None else None, m.Job(), [])
     if (asked.width is None or asked.height is None) and model is None:
         raise Refused(503, "no model is known yet whose size could be taken: give both sides")
     width = asked.width or (model.width if model is not None else 0)

@@ -86,7 +86,7 @@ function item(job) {
   const images = take?.images ?? [];
   return {
     id: job.id, key: job.key, file: job.file, status: job.status, stale: job.stale, prompt: job.prompt,
-    reason: reason(job), priority: job.priority, take: take?.number ?? 0, at: job.id === target,
+    reason: reason(job), priority: job.priority, model: job.model, take: take?.number ?? 0, at: job.id === target,
     of: job.characters.join(" & ") || leaf(folder(job.key)),
     thumbs: images.slice(0, THUMBS).map(({ id, index }) => ({ id, index })),
     done: take ? `${images.length} of ${take.count}` : "",
@@ -102,6 +102,7 @@ function row(job) {
     el("div", { class: "chips" }, chip(job.status, TONES[job.status]),
       job.stale ? chip("stale", "wait", "It would be drawn differently today") : null,
       job.priority ? chip(`priority ${job.priority}`, "rest plain") : null,
+      job.model ? chip(job.model, "rest plain", "The model that draws it") : null,
       job.take > 1 ? chip(`take ${job.take}`, "rest plain") : null),
     el("p", { class: told ? `text told ${tone}` : "text", title: told ?? job.prompt }, told ?? job.prompt),
     el("div", { class: "thumbs" }, ...job.thumbs.map(({ id, index }) =>

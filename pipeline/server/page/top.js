@@ -89,7 +89,7 @@ function showState() {
   const warm = live.model_preloaded;
   const facts = [
     ["Program", store.lost ? "not reachable" : "running", store.lost ? "bad" : "good"],
-    ["Model", warm ? `${model} is warm` : `${model} is warming up`, warm ? "good" : "wait"],
+    ["Model", models(model, warm), warm ? "good" : "wait"],
     ["Workers", workers(), warm ? "good" : "wait"],
     ["Journal", live.journal_failed ?? journal(), live.journal_failed ? "bad" : "good"],
     ["Disk", disk(), scarce() ? "wait" : "good"],
@@ -99,6 +99,15 @@ function showState() {
   ];
   list(by("state-facts"), facts, ([name]) => name, ([name, text, mood]) =>
     el("div", { class: mood }, el("dt", {}, name), el("dd", {}, text)));
+}
+
+/** The one model, or how each of several stands. */
+function models(model, warm) {
+  const { models: all, switches } = store.shown;
+  if (!all.length) return warm ? `${model} is warm` : `${model} is warming up`;
+  const told = all.map(({ name, state, why }) =>
+    state === "unusable" ? `${name} cannot be used: ${why}` : `${name} is ${warm ? state : "warming up"}`);
+  return [...told, ...(switches ? [`${switches} switched`] : [])].join(", ");
 }
 
 function workers() {

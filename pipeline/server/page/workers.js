@@ -56,6 +56,9 @@ function drawing({ name, job, id, index, count, prompt, shape }) {
       el("p", { class: "who" }, name, chip("drawing", "work"))));
 }
 
+const READINESS = { idle: "Ready for the next picture", switching: "Taking another model",
+  starting: "Warming up" };
+
 function idle({ name, phase, last: shown }) {
   const warm = phase === "idle";
   const easel = el("div", { class: "easel" });
@@ -66,7 +69,7 @@ function idle({ name, phase, last: shown }) {
   }
   return el("li", { class: "worker idle" }, easel,
     el("div", { class: "caption" },
-      el("p", { class: "what" }, warm ? "Ready for the next picture" : "Warming up"),
+      el("p", { class: "what" }, READINESS[phase] ?? phase),
       el("p", { class: "prompt" }, shown ? `Last: ${leaf(shown.key)}` : "Nothing drawn yet"),
       el("p", { class: "who" }, name, chip(phase, warm ? "good" : "wait"))));
 }
