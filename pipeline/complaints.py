@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from pipeline.core import references
 from pipeline.core.keys import job_key, slug
 from pipeline.core.loras import of_manifest
 from pipeline.core.manifest import Character, Job, Manifest, Project
@@ -59,9 +60,11 @@ def of_project(state: State, file: str, manifest: Project) -> list[Missing]:
 
 
 def of_character(state: State, file: str, manifest: Character) -> list[Missing]:
-    """The project and the LoRAs that a character names and that are not there, or do not fit."""
+    """The project, the LoRAs and the reference that a character names and that are not there, or
+    do not fit."""
     missing: list[Missing] = []
     list(of_manifest(state, file, manifest.lora, missing))
+    list(references.of_manifest(state, file, manifest.reference, missing))
     if manifest.project is None:
         return missing
     waits = _probe(state, file, slug(manifest.project), named=manifest.project)
@@ -87,6 +90,12 @@ def _way_out(state: State, missing: Missing) -> str:
         tail = f"/{slug(missing.name)}"
         if home := next((key for key in state.characters if key.endswith(tail)), None):
             return f"another project has that name: write {home}"
+    if missing.kind == "picture" and not missing.why:
+        return "put it beside the manifest, in a folder above it, or in a folder references there"
+    if missing.kind == "picture" and missing.name:
+        return "take another picture, or take the line away"
+    if missing.kind == "IP-Adapter" and missing.why:
+        return "name one that is made for it in the settings, or take the reference away"
     if missing.kind == "LoRA" and missing.why:
         return "take one that is made for it, or take the line away"
     if near := nearest(missing.name, missing.nearest):

@@ -73,20 +73,17 @@ def told(event: e.Event) -> Told:
         ):
             kind, past = _DECLARING[type(event)]
             return _told(past, f"{kind} {event.key}", event.file, tone="quiet")
-        case e.StylesDeclared():
-            return _told("declared", counted(len(event.styles), "style"), event.file, tone="quiet")
-        case e.WildcardDeclared():
-            count = counted(len(event.lines), "line")
-            return _told("declared", f"wildcard of {count}", event.file, tone="quiet")
-        case e.StylesWithdrawn():
-            return _told("withdrawn", "styles", event.file, tone="quiet")
-        case e.WildcardWithdrawn():
-            return _told("withdrawn", "wildcard", event.file, tone="quiet")
-        case e.AdapterDeclared(adapter=adapter):
-            what = "LoRA" if adapter.sha256 else "weights"
-            return _told("declared", what, event.file, tone="quiet")
-        case e.AdapterWithdrawn():
-            return _told("withdrawn", "weights", event.file, tone="quiet")
+        case (
+            e.StylesDeclared()
+            | e.WildcardDeclared()
+            | e.StylesWithdrawn()
+            | e.WildcardWithdrawn()
+            | e.AdapterDeclared()
+            | e.AdapterWithdrawn()
+            | e.PictureDeclared()
+            | e.PictureWithdrawn()
+        ):
+            return _of_supply(event)
         case e.ManifestRejected():
             below = tuple(line for problem in event.problems for line in lines(problem))
             count = counted(len(event.problems), "problem")
@@ -104,6 +101,43 @@ def told(event: e.Event) -> Told:
             return _told("answered", event.answer, tone="quiet")
         case _:
             return _of_job(event)
+
+
+_Supply = (
+    e.StylesDeclared
+    | e.WildcardDeclared
+    | e.StylesWithdrawn
+    | e.WildcardWithdrawn
+    | e.AdapterDeclared
+    | e.AdapterWithdrawn
+    | e.PictureDeclared
+    | e.PictureWithdrawn
+)
+
+
+def _of_supply(event: _Supply) -> Told:
+    """What manifests name and that is no manifest itself."""
+    match event:
+        case e.StylesDeclared():
+            return _told("declared", counted(len(event.styles), "style"), event.file, tone="quiet")
+        case e.WildcardDeclared():
+            count = counted(len(event.lines), "line")
+            return _told("declared", f"wildcard of {count}", event.file, tone="quiet")
+        case e.StylesWithdrawn():
+            return _told("withdrawn", "styles", event.file, tone="quiet")
+        case e.WildcardWithdrawn():
+            return _told("withdrawn", "wildcard", event.file, tone="quiet")
+        case e.AdapterDeclared(adapter=adapter):
+            what = "IP-Adapter" if adapter.prompting else "LoRA" if adapter.sha256 else "weights"
+            return _told("declared", what, event.file, tone="quiet")
+        case e.AdapterWithdrawn():
+            return _told("withdrawn", "weights", event.file, tone="quiet")
+        case e.PictureDeclared():
+            return _told("declared", "picture", event.file, tone="quiet")
+        case e.PictureWithdrawn():
+            return _told("withdrawn", "picture", event.file, tone="quiet")
+        case _:
+            assert_never(event)
 
 
 _Steering = (

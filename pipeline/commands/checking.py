@@ -14,14 +14,16 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.adapters import Adapters, bodies
+from pipeline.adapters import Adapters, attentions, bodies
 from pipeline.complaints import waiting
 from pipeline.core.adapters import is_adapter_file
 from pipeline.core.declare import file_seen
 from pipeline.core.evolve import evolve
+from pipeline.core.ip_adapters import ReferenceModel
 from pipeline.core.keys import MANIFEST_SUFFIXES
 from pipeline.core.manifest import Project
 from pipeline.core.observed import FileSeen
+from pipeline.core.pictured import is_picture_file, wanted
 from pipeline.core.problem import Problem
 from pipeline.core.resolved import Model
 from pipeline.core.state import State
@@ -29,6 +31,8 @@ from pipeline.history import PRIVATE
 from pipeline.inbox import files
 from pipeline.inbox.load import Loaded, load
 from pipeline.lora import Unreadable
+from pipeline.model import Told
+from pipeline.references import describe
 from pipeline.settings import INBOX_FILE
 from pipeline.telling import counted, lines
 
@@ -56,11 +60,13 @@ def check(
     inbox: Path,
     texts: Mapping[Path, bytes] = NO_TEXTS,
     adapters: Adapters | None = None,
+    reference_model: ReferenceModel | None = None,
 ) -> list[Checked]:
     """Everything wrong with the manifests at these absolute paths, folders with all in them.
 
     The rest of their inbox or production is read too, because a job may refer to it. `texts` are
-    read instead of what stands at their paths, if anything does. `adapters` knows LoRA files.
+    read instead of what stands at their paths, if anything does. `adapters` knows LoRA files,
+    and `reference_model` is what the settings name to show reference pictures with.
     """
     asked: dict[Path, list[Path]] = {}
     found = []
@@ -74,16 +80,24 @@ def check(
                     asked=[path.name],
                     texts=texts,
                     adapters=adapters,
+                    reference_model=reference_model,
                 )
             )
         else:
             asked.setdefault(root, []).append(path)
     for root, places in asked.items():
         if any(place == root for place in places):
-            found.append(check_folder(root, texts=texts, adapters=adapters))
+            found.append(
+                check_folder(root, texts=texts, adapters=adapters, reference_model=reference_model)
+            )
         else:
             inside = [name for place in places for name in _names(root, place)]
-            found.append(check_folder(root, asked=inside, texts=texts, adapters=adapters))
+            found.append(
+                check_folder(
+                    root, asked=inside, texts=texts, adapters=adapters,
+                    reference_model=reference_model,
+                )
+            )  # fmt: skip
     return found
 
 
@@ -93,6 +107,7 @@ def check_folder(
     asked: Iterable[str] | None = None,
     texts: Mapping[Path, bytes] = NO_TEXTS,
     adapters: Adapters | None = None,
+    reference_model: ReferenceModel | None = None,
 ) -> Checked:
     """Everything wrong with the manifests in `root`, or with those of them that are asked about.
 
@@ -105,16 +120,16 @@ def check_folder(
         unlisted.append(_faulty(folder or ".", f"it cannot be listed: {error.strerror or error}"))
 
     seen = files.walk(root, "", fails) if names is None else names
-    wanted = None if asked is None else set(asked)
-    raws = sorted({*seen, *(wanted or ())})
+    only = None if asked is None else set(asked)
+    raws = sorted({*seen, *(only or ())})
     known = adapters or Adapters()
-    loaded = [each for raw in raws if (each := _load(root, raw, texts, known)) is not None]
+    loaded = list(_load_all(root, raws, texts, known))
     loaded += unlisted
-    state = State(model=ANY_MODEL)
+    state = State(model=ANY_MODEL, reference_model=reference_model)
     _declare(state, sorted(loaded, key=_projects_first))
     judged = [
         each for each in loaded
-        if (wanted is None and each.adapter is None) or (wanted is not None and each.file in wanted)
+        if (each.file in only if only is not None else not (each.adapter or each.picture))
     ]  # fmt: skip
     problems = (problem for each in judged for problem in _problems(state, each))
     return Checked(
@@ -128,24 +143,54 @@ def check_folder(
 def adapters_for(model: Path) -> Adapters:
     """What LoRA files are, for the model that a run would have, if it is there."""
     try:
-        return Adapters(bodies({ANY_MODEL.sha256: model}))
+        models = {ANY_MODEL.sha256: model}
+        return Adapters(bodies(models), attentions(models))
     except (Unreadable, OSError):
         return Adapters()
+
+
+def reference_model_for(told: Told, model: Path) -> ReferenceModel | None:
+    """What the settings name to show reference pictures with, compared with the model that a run
+    would have, if it is there."""
+    try:
+        return describe(told, {ANY_MODEL.sha256: model})
+    except (Unreadable, OSError):
+        return describe(told, {})
 
 
 def looks_of(root: Path, adapters: Adapters | None = None) -> list[FileSeen]:
     """What every manifest of an inbox says now, in the runner's order."""
     known = adapters or Adapters()
     raws = sorted(files.walk(root, "", lambda *_: None))
-    loaded = [each for raw in raws if (each := _load(root, raw, NO_TEXTS, known)) is not None]
+    loaded = _load_all(root, raws, NO_TEXTS, known)
     return [_seen(each) for each in sorted(loaded, key=_projects_first)]
+
+
+def _load_all(
+    root: Path, raws: Iterable[str], texts: Mapping[Path, bytes], adapters: Adapters
+) -> Iterator[Loaded]:
+    """What these files say, and then the pictures that they name."""
+    read, pictures = set[str](), dict[str, None]()
+    for raw in raws:
+        loaded = _load(root, raw, texts, adapters)
+        if loaded is not None:
+            read.add(raw)
+            for document in loaded.documents:
+                pictures.update(dict.fromkeys(wanted(loaded.file, document.manifest)))
+            yield loaded
+    for raw in pictures:
+        if raw not in read and (loaded := _load(root, raw, texts, adapters)) is not None:
+            yield loaded
 
 
 def _problems(state: State, loaded: Loaded) -> list[Problem]:
     """All there is to say of a file, in the order of its lines."""
     if loaded.adapter is not None:
-        why = loaded.adapter.why_not(ANY_MODEL.sha256)
+        why = (loaded.adapter.prompting or loaded.adapter).why_not(ANY_MODEL.sha256)
         return [_fault_of(loaded.file, f"this LoRA cannot be used: {why}")] if why else []
+    if loaded.picture is not None:
+        why = loaded.picture.fault
+        return [_fault_of(loaded.file, f"this picture cannot be used: {why}")] if why else []
     found = [*state.rejected.get(loaded.file, ()), *waiting(state, loaded)]
     return sorted(found, key=lambda problem: (problem.line, problem.column))
 
@@ -209,15 +254,20 @@ def _names(root: Path, place: Path) -> list[str]:
     return [raw for raw in found if not is_adapter_file(raw)]
 
 
+def _is_described(raw: str) -> bool:
+    """Whether a file is described, and not read as text."""
+    return is_adapter_file(raw) or is_picture_file(raw)
+
+
 def _load(root: Path, raw: str, texts: Mapping[Path, bytes], adapters: Adapters) -> Loaded | None:
     """What a file says, or None if it is none that an inbox would read."""
-    if not files.is_read(raw):
+    if not files.is_read(raw) and not is_picture_file(raw):
         return _faulty(raw, "an inbox does not read a file of this name",
                        "end it in .yaml, and begin no part of its path with a dot")  # fmt: skip
     file, fault = files.public_name(raw)
     if fault:
         return _faulty(file, fault, "rename it")
-    if (text := texts.get(root / raw)) is not None and not is_adapter_file(raw):
+    if (text := texts.get(root / raw)) is not None and not _is_described(raw):
         return load(text, file)
     try:
         if files.signature(root, raw) is None:
@@ -252,6 +302,7 @@ def _seen(loaded: Loaded) -> FileSeen:
         styles=loaded.styles,
         wildcard=loaded.wildcard,
         adapter=loaded.adapter,
+        picture=loaded.picture,
     )
 
 

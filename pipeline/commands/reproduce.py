@@ -5,7 +5,6 @@ their own, in a folder that goes away afterwards. Writes nothing but the picture
 """
 
 import os
-import shutil
 import tempfile
 import threading
 import time
@@ -14,17 +13,14 @@ from pathlib import Path
 from typing import ClassVar, assert_never
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from pipeline import __version__
-from pipeline.adapters import Adapters
+from pipeline.commands.borrowing import NotDrawn, borrow
 from pipeline.commands.scaffold import CannotWrite, DiskRefuses
 from pipeline.core import observed as o
-from pipeline.core.adapters import SUFFIX, inside, is_adapter_file
 from pipeline.core.record import Record, excesses
-from pipeline.core.resolved import Adapter, Made, Model, Task
+from pipeline.core.resolved import Made, Model, Resolved, Task
 from pipeline.errors import AnimeError
-from pipeline.inbox import files
 from pipeline.inscription import pixels_in, read
 from pipeline.limits import allow_open_files
 from pipeline.model import NOTHING_TOLD, Told, describe
@@ -39,10 +35,6 @@ _CONDITIONS = ("device", "dtype", "threads", "batch", "torch", "diffusers", "lea
 
 class NotOurs(AnimeError):
     """The picture has no record of ours, or one that asks for what cannot be drawn."""
-
-
-class NotDrawn(AnimeError):
-    """The picture could not be drawn."""
 
 
 class NoWorker(AnimeError):
@@ -67,7 +59,7 @@ def reproduce(
     told: Told = NOTHING_TOLD,
 ) -> Reproduced:
     """Draw the picture again with a model and what is `told` of it; `keep` is where the new one
-    stays. Its LoRAs are looked for in `inbox`, by their content.
+    stays. Its LoRAs and reference pictures are looked for in `inbox`, by their content.
 
     Raises:
         NotRead, NotOurs: there is nothing to draw by.
@@ -81,8 +73,8 @@ def reproduce(
     now = pixels_in(image.resolve())
     described = describe(model, told=told)
     with tempfile.TemporaryDirectory(prefix="anime-reproduce-") as folder:
-        worn = _borrow(record, inbox, Path(folder))
-        painted = _paint(Path(folder), record, model, described, worn, told)
+        borrowed = borrow(record.resolved, inbox, Path(folder))
+        painted = _paint(Path(folder), record, model, described, borrowed, told)
         drawn = Path(folder) / painted.file
         again = pixels_in(drawn)
         if keep is not None:
@@ -111,50 +103,14 @@ def _record(image: Path) -> Record:
     return record
 
 
-def _borrow(record: Record, inbox: Path | None, folder: Path) -> tuple[Adapter, ...]:
-    """Its adapters, in the folder where it is drawn: found by what is in them, since nothing that a
-    picture says names a file.
-
-    Raises NotDrawn if one is not in the inbox.
-    """
-    wanted = record.resolved.adapters
-    if not wanted:
-        return ()
-    known, found = Adapters(), dict[str, Path]()
-    for raw in files.walk(inbox, "", lambda *_: None) if inbox is not None else ():
-        if inbox is not None and is_adapter_file(raw):
-            path = inbox / raw
-            described = known.describe(path) if files.signature(inbox, raw) is not None else None
-            if described is not None and described.sha256:
-                found.setdefault(described.sha256, path)
-    for number, adapter in enumerate(wanted):
-        if adapter.sha256 not in found:
-            raise NotDrawn(
-                f"it was drawn with the LoRA {clean(adapter.file)} ({adapter.sha256[:12]}), which "
-                f"is not in the inbox {inbox}", "put that file into it"
-            )  # fmt: skip
-        place = _place(adapter, number)
-        (folder / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(found[adapter.sha256], folder / place)
-    return tuple(
-        replace(adapter, file=_place(adapter, number)) for number, adapter in enumerate(wanted)
-    )
-
-
-def _place(adapter: Adapter, number: int) -> str:
-    """Where the file stands there: as in the inbox, so that the new picture says the same."""
-    place = inside(adapter.file)
-    return place if place is not None and is_adapter_file(place) else f"{number}{SUFFIX}"
-
-
-def _task(record: Record, worn: tuple[Adapter, ...]) -> Task:
+def _task(record: Record, borrowed: Resolved) -> Task:
     """The task as it was, but for the place: nothing that a picture says names a file."""
     return Task(
         job=record.job,
         take=record.take,
         index=record.index,
         seed=record.seed,
-        resolved=replace(record.resolved, adapters=worn),
+        resolved=borrowed,
         digest=record.digest,
         file=_FILE,
         manifest=record.manifest,
@@ -168,7 +124,7 @@ def _paint(
     record: Record,
     model: Path,
     described: Model,
-    worn: tuple[Adapter, ...],
+    borrowed: Resolved,
     told: Told,
 ) -> o.Painted:
     """Have one worker draw it, with the record's number of threads."""
@@ -188,7 +144,7 @@ def _paint(
                     return painted
             pool.step(time.monotonic())
             if not submitted and (free := pool.free()):
-                pool.submit(free[0], _task(record, worn))
+                pool.submit(free[0], _task(record, borrowed))
                 submitted = True
             woken.wait(PATIENCE)
             woken.clear()

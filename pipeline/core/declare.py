@@ -24,6 +24,10 @@ def file_seen(state: State, seen: FileSeen) -> list[e.Event]:
         if state.adapters.get(seen.file) == seen.adapter:
             return []
         return [e.AdapterDeclared(file=seen.file, adapter=seen.adapter)]
+    if seen.picture is not None:
+        if state.pictures.get(seen.file) == seen.picture:
+            return []
+        return [e.PictureDeclared(file=seen.file, picture=seen.picture)]
     declared: list[e.Event] = []
     problems = list(seen.problems)
     lines: dict[str, int] = {}
@@ -174,6 +178,8 @@ def _withdraw(state: State, file: str, names: list[str]) -> list[e.Event]:
                 events.append(e.WildcardWithdrawn(file=file))
             case "adapter":
                 events.append(e.AdapterWithdrawn(file=file))
+            case "picture":
+                events.append(e.PictureWithdrawn(file=file))
             case _:
                 events.append(e.JobWithdrawn(key=key, file=file))
     return events

@@ -11,7 +11,9 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.core.adapters import AdapterFile
+from pipeline.core.ip_adapters import ReferenceModel
 from pipeline.core.manifest import Character, Job, Project
+from pipeline.core.pictured import PictureFile
 from pipeline.core.problem import Problem
 from pipeline.core.resolved import Cell, Made, Meant, Model
 from pipeline.core.styles import Style
@@ -24,7 +26,8 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False, tag_field="type"):
 
 class RunnerStarted(Fact, frozen=True, kw_only=True, tag="runner_started"):
     """`pause_after` is after how many failures in a row, of different jobs, the queue pauses; 0 is
-    never."""
+    never. `reference_model` is what shows reference pictures to the model, if the settings name
+    it."""
 
     version: str
     model: Model
@@ -32,6 +35,7 @@ class RunnerStarted(Fact, frozen=True, kw_only=True, tag="runner_started"):
     device: str
     pid: int
     pause_after: int = 3
+    reference_model: ReferenceModel | None = None
 
 
 class ProjectDeclared(Fact, frozen=True, kw_only=True, tag="project_declared"):
@@ -101,6 +105,19 @@ class AdapterDeclared(Fact, frozen=True, kw_only=True, tag="adapter_declared"):
 
 
 class AdapterWithdrawn(Fact, frozen=True, kw_only=True, tag="adapter_withdrawn"):
+    file: str
+
+
+class PictureDeclared(Fact, frozen=True, kw_only=True, tag="picture_declared"):
+    """A picture that a manifest names is there, and what is wrong with it, if anything is."""
+
+    file: str
+    picture: PictureFile
+
+
+class PictureWithdrawn(Fact, frozen=True, kw_only=True, tag="picture_withdrawn"):
+    """A picture has gone, or no manifest names it any more."""
+
     file: str
 
 
@@ -361,6 +378,8 @@ Event = (
     | WildcardWithdrawn
     | AdapterDeclared
     | AdapterWithdrawn
+    | PictureDeclared
+    | PictureWithdrawn
     | ManifestRejected
     | ManifestMended
     | RenderRequested

@@ -28,6 +28,7 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
         case e.RunnerStarted():
             state.model, state.workers = event.model, event.workers
             state.pause_after = event.pause_after
+            state.reference_model = event.reference_model
             for key in list(state.owed):
                 in_last_take(state, key, at_rest)
         case (
@@ -43,6 +44,8 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             | e.WildcardWithdrawn()
             | e.AdapterDeclared()
             | e.AdapterWithdrawn()
+            | e.PictureDeclared()
+            | e.PictureWithdrawn()
             | e.ManifestRejected()
             | e.ManifestMended()
         ):
@@ -112,6 +115,8 @@ _Declaration: TypeAlias = (
     | e.WildcardWithdrawn
     | e.AdapterDeclared
     | e.AdapterWithdrawn
+    | e.PictureDeclared
+    | e.PictureWithdrawn
     | e.ManifestRejected
     | e.ManifestMended
 )
@@ -124,6 +129,8 @@ _Supply: TypeAlias = (
     | e.WildcardWithdrawn
     | e.AdapterDeclared
     | e.AdapterWithdrawn
+    | e.PictureDeclared
+    | e.PictureWithdrawn
 )
 """What manifests name and that is no manifest itself."""
 
@@ -164,6 +171,8 @@ def _declare(state: State, event: _Declaration) -> None:
             | e.WildcardWithdrawn()
             | e.AdapterDeclared()
             | e.AdapterWithdrawn()
+            | e.PictureDeclared()
+            | e.PictureWithdrawn()
         ):
             _supply(state, event)
         case e.ManifestRejected(file=file):
@@ -194,6 +203,12 @@ def _supply(state: State, event: _Supply) -> None:
         case e.AdapterWithdrawn(file=file):
             state.adapters.pop(file, None)
             _forget(state, file, f"adapter {file}")
+        case e.PictureDeclared(file=file):
+            state.pictures[file] = event.picture
+            state.files.setdefault(file, {})[f"picture {file}"] = None
+        case e.PictureWithdrawn(file=file):
+            state.pictures.pop(file, None)
+            _forget(state, file, f"picture {file}")
         case _:
             assert_never(event)
 

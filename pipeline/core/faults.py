@@ -23,11 +23,16 @@ from pipeline.core.manifest import (
     Loras,
     Manifest,
     Project,
+    References,
     lora_path,
     loras_of,
     parse_size,
+    reference_of,
+    reference_path,
+    reference_pictures,
     split_tags,
 )
+from pipeline.core.pictured import SUFFIXES, is_picture_file
 from pipeline.core.samplers import SCHEDULES
 
 AXES = ("clip_skip", "expression", "guidance", "negative", "outfit", "sampler", "schedule", "size",
@@ -50,6 +55,7 @@ def faults(manifest: Manifest) -> list[Fault]:
         )
     if isinstance(manifest, (Character, Job)):
         found += _lora_faults(manifest.lora)
+        found += _reference_faults(manifest.reference)
     match manifest:
         case Project(defaults=defaults):
             found += _size_faults(("defaults", "size"), defaults.size)
@@ -103,6 +109,29 @@ def _lora_fault(file: str) -> tuple[str, str]:
             "copy the file into the inbox, beside the manifest or into a folder loras",
         )
     return "", ""
+
+
+def _reference_faults(said: References | None) -> Iterator[Fault]:
+    """Names that no picture is read from, and an IP-Adapter that none is read from."""
+    seen: set[str] = set()
+    for number, name in enumerate(reference_pictures(said)):
+        message = hint = ""
+        if not is_picture_file(name):
+            message = f"{name!r} is no picture that is read"
+            hint = f"name a file that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+        elif inside(name) is None:
+            message = f"{name!r} is outside the inbox, where nothing is read"
+            hint = "copy it into the inbox, beside the manifest or into a folder references"
+        elif name in seen:
+            message, hint = f"the picture {name!r} is here twice", "keep one of the two"
+        seen.add(name)
+        if message:
+            yield Fault(path=reference_path(said, number), message=message, hint=hint)
+    reference = reference_of(said)
+    if reference is not None and reference.model is not None:
+        message, hint = _lora_fault(reference.model)
+        if message:
+            yield Fault(path=("reference", "model"), message=message, hint=hint)
 
 
 def _who(job: Job) -> Iterator[Fault]:

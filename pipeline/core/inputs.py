@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.core.digest import digest
 from pipeline.core.manifest import Job, Project, loras_of, split_tags
 from pipeline.core.prompt import Figure
-from pipeline.core.resolved import Adapter
+from pipeline.core.resolved import Adapter, Likeness
 from pipeline.core.styles import Style
 
 DIGITS = 12
@@ -26,6 +26,7 @@ def inputs_of(
     styles: Iterable[Style],
     job: Job,
     adapters: Iterable[Adapter] = (),
+    likenesses: Iterable[Likeness] = (),
 ) -> list[tuple[str, Any]]:
     """The inputs of one job but its own words, by name (`akira.appearance`, `project.steps`,
     `style manga`), one after another: twins in a picture have two outfits.
@@ -58,6 +59,11 @@ def inputs_of(
     for adapter in adapters:
         # A file that is moved is the same one.
         found.append((f"LoRA {adapter.file}", (adapter.sha256, adapter.weight)))
+    for likeness in likenesses:
+        found.append(("IP-Adapter", (likeness.adapter, likeness.encoder)))
+        place = (likeness.weight, likeness.left, likeness.right)
+        for picture in likeness.pictures:
+            found.append((f"picture {picture.file}", (picture.sha256, *place)))
     found.append(("style", names if job.style is None else []))
     return [(name, value) for name, value in found if value not in (None, (), [])]
 

@@ -46,7 +46,7 @@ def of_manifest(
         if known is None:
             missing.append(
                 Missing(
-                    kind="LoRA", name=lora.file, nearest=_nearest(state, folders, lora.file),
+                    kind="LoRA", name=lora.file, nearest=nearest_weights(state, folders, lora.file),
                     field=place, of=f" of {of}" if of else "",
                 )
             )  # fmt: skip
@@ -64,7 +64,7 @@ def _why_not(state: State, file: str, adapter: AdapterFile) -> str:
     return f"the LoRA {file} cannot be used: {why}" if why else ""
 
 
-def _nearest(state: State, folders: Sequence[str], name: str) -> tuple[str, ...]:
+def nearest_weights(state: State, folders: Sequence[str], name: str) -> tuple[str, ...]:
     """The names most like it that the manifest could say instead."""
     known: dict[str, None] = {}
     for file in state.adapters:

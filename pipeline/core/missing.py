@@ -11,7 +11,7 @@ class Missing(Struct, frozen=True, kw_only=True):
 
     kind: Literal[
         "project", "character", "style", "schedule", "model", "outfit", "expression", "wildcard",
-        "picture", "LoRA",
+        "picture", "LoRA", "IP-Adapter",
     ]  # fmt: skip
     name: str
     nearest: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from msgspec import Struct
 from pipeline.core.adapters import AdapterFile
 from pipeline.core.commands import Command
 from pipeline.core.manifest import Manifest
+from pipeline.core.pictured import PictureFile
 from pipeline.core.problem import Problem
 from pipeline.core.resolved import Made, Task
 from pipeline.core.styles import Style
@@ -24,7 +25,7 @@ class FileSeen(Observation, frozen=True):
 
     `lines` has the line each manifest begins at. `several` is whether the file holds more than
     one document, good or bad, so that a job's key does not depend on its neighbours' faults.
-    A file of styles, of a wildcard or of an adapter has these instead of manifests.
+    A file of styles, of a wildcard, of an adapter or a picture has these instead of manifests.
     """
 
     file: str
@@ -36,6 +37,7 @@ class FileSeen(Observation, frozen=True):
     styles: tuple[Style, ...] | None = None
     wildcard: tuple[str, ...] | None = None
     adapter: AdapterFile | None = None
+    picture: PictureFile | None = None
 
 
 class FileGone(Observation, frozen=True):

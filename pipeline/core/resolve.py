@@ -32,8 +32,9 @@ from pipeline.core.manifest import (
 from pipeline.core.missing import Missing, Waiting
 from pipeline.core.near import near
 from pipeline.core.prompt import Figure, Part, joined, negative_parts, prompt_parts
+from pipeline.core.references import find_likenesses
 from pipeline.core.regions import regions_of
-from pipeline.core.resolved import Adapter, Cell, Model, Resolved
+from pipeline.core.resolved import Adapter, Cell, Likeness, Model, Resolved
 from pipeline.core.samplers import SCHEDULES, Sampler
 from pipeline.core.state import JobState, State
 from pipeline.core.styles import Style
@@ -75,6 +76,7 @@ class _Scene(Struct, frozen=True, kw_only=True):
     negative: tuple[Part, ...]
     wildcards: tuple[str, ...]
     adapters: tuple[Adapter, ...]
+    likenesses: tuple[Likeness, ...]
 
 
 def resolve(state: State, job: JobState) -> Compiled | Waiting:
@@ -110,7 +112,8 @@ def _inputs(state: State, job: JobState, scenes: Sequence[_Scene], model: Model)
     found: dict[str, list[Any]] = {}
     for scene in scenes:
         for name, value in inputs_of(
-            scene.project, scene.figures, scene.styles, scene.variant.job, scene.adapters
+            scene.project, scene.figures, scene.styles, scene.variant.job, scene.adapters,
+            scene.likenesses,
         ):  # fmt: skip
             values = found.setdefault(name, [])
             if value not in values:
@@ -149,6 +152,7 @@ def _scenes(state: State, job: JobState, missing: list[Missing]) -> Iterator[_Sc
             sampler=sampler, schedule=schedule, prompt=prompt, negative=negative,
             wildcards=_wildcards(state, job, (*prompt, *negative), missing),
             adapters=find_adapters(state, job.file, spec, figures, missing),
+            likenesses=find_likenesses(state, job, spec, figures, missing),
         )  # fmt: skip
 
 
@@ -199,6 +203,7 @@ def _cell(scene: _Scene, words: Origins, model: Model) -> Cell:
         clip_skip=_first(project, spec, "clip_skip", 1),
         regions=regions_of(words.prompt) if spec.cast else (),
         adapters=scene.adapters,
+        likenesses=scene.likenesses,
     )
     return Cell(resolved=resolved, digest=resolved.digest, seed=words.seed, label=words.label)
 

@@ -59,6 +59,46 @@ class Adapter(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     weight: float = 1.0
 
 
+class Picture(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A picture that another is drawn after: its place in the inbox, and its sha256. Where it
+    stands decides nothing."""
+
+    file: str = ""
+    sha256: str
+
+
+class Likeness(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a picture, or a column of it, is to be like: one subject, by pictures of it.
+
+    An IP-Adapter and an image encoder, by sha256, show them to the model, and they count `weight`,
+    above 0 to 1. `file` is where the adapter stands in the inbox, '' for that of the settings.
+    `left` and `right` are the column's sides as shares of the picture's width; 0 and 1 are all of
+    it. Raises ValueError for what is no such part.
+    """
+
+    pictures: tuple[Picture, ...]
+    weight: float
+    adapter: str
+    encoder: str
+    file: str = ""
+    left: float = 0.0
+    right: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.left < self.right <= 1:
+            raise ValueError(
+                f"Likeness.left and Likeness.right: {self.left} to {self.right} is no part of a "
+                "picture; give shares of it with 0 <= left < right <= 1"
+            )
+        if not self.pictures:
+            raise ValueError("Likeness.pictures: there is none; give one or more")
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is about the whole picture."""
+        return (self.left, self.right) == (0, 1)
+
+
 class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Everything the model call takes but the seed; its digest decides what is the same picture.
 
@@ -81,12 +121,22 @@ class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     regions: tuple[Region, ...] = ()
     adapters: tuple[Adapter, ...] = ()
     """In the order in which they are added up."""
+    likenesses: tuple[Likeness, ...] = ()
+    """In the order in which they are added up."""
 
     @property
     def digest(self) -> str:
-        """sha256 of what decides the picture: all of this but where the adapters' files stand."""
-        nowhere = tuple(replace(adapter, file="") for adapter in self.adapters)
-        return digest(replace(self, adapters=nowhere))
+        """sha256 of what decides the picture: all of this but where files stand in the inbox."""
+        adapters = tuple(replace(adapter, file="") for adapter in self.adapters)
+        likenesses = tuple(
+            replace(
+                likeness,
+                file="",
+                pictures=tuple(replace(picture, file="") for picture in likeness.pictures),
+            )
+            for likeness in self.likenesses
+        )
+        return digest(replace(self, adapters=adapters, likenesses=likenesses))
 
 
 class Cell(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

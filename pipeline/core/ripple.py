@@ -4,6 +4,8 @@ Pure. What is decided again and comes out as before makes no event, so reaching 
 only; reaching too short would make the state depend on the order of arrival.
 """
 
+from collections.abc import Set
+
 from msgspec import Struct
 
 from pipeline.core import events as e
@@ -49,7 +51,9 @@ def ripple(state: State, event: e.Event) -> Ripple:
         ):
             return Ripple(jobs=_in_scope(state, scope_of(file)))
         case e.AdapterDeclared() | e.AdapterWithdrawn():
-            return Ripple(jobs=_with_loras(state))
+            return Ripple(jobs=_with_loras(state) | _with_references(state))
+        case e.PictureDeclared() | e.PictureWithdrawn():
+            return Ripple(jobs=_with_references(state))
         case e.JobWithdrawn(file=file):
             return Ripple(files=frozenset({file, *state.rejected}))
         case _:
@@ -78,11 +82,21 @@ def _in_scope(state: State, scope: str) -> frozenset[str]:
 def _with_loras(state: State) -> frozenset[str]:
     """The jobs that name a LoRA, or somebody who has one."""
     worn = {key.rpartition("/")[2] for key, bible in state.characters.items() if bible.spec.lora}
+    return _naming(state, worn) | {job.key for job in state.jobs.values() if job.spec.lora}
+
+
+def _with_references(state: State) -> frozenset[str]:
+    """The jobs that have a reference, or somebody who has one."""
+    seen = {key.rpartition("/")[2] for key, one in state.characters.items() if one.spec.reference}
+    return _naming(state, seen) | {job.key for job in state.jobs.values() if job.spec.reference}
+
+
+def _naming(state: State, characters: Set[str]) -> frozenset[str]:
+    """The jobs with one of these characters, whose ever they are."""
     return frozenset(
         job.key
         for job in state.jobs.values()
-        if job.spec.lora
-        or any(slug(name.rpartition("/")[2]) in worn for name in job.spec.everybody)
+        if any(slug(name.rpartition("/")[2]) in characters for name in job.spec.everybody)
     )
 
 

@@ -11,7 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.core.adapters import AdapterFile
+from pipeline.core.ip_adapters import ReferenceModel
 from pipeline.core.manifest import Character, Job, Project
+from pipeline.core.pictured import PictureFile
 from pipeline.core.problem import Problem
 from pipeline.core.resolved import Cell, Made, Meant, Model
 from pipeline.core.styles import Style
@@ -170,14 +172,15 @@ class JobState(Struct, frozen=True, kw_only=True, gc=False):
 
 class State(Struct, kw_only=True):
     """Everything the journal says. `files` has the keys each manifest file declares, as
-    `(kind, key)`; `owed` the jobs with pictures owed; `styles`, `wildcards` and `adapters` what
-    such files hold; `drawn` is by `digest:seed`; `answered` the commands answered last; `failing`
-    the jobs that failed since a picture was drawn, oldest first, and `pause_after` how many of them
-    are too many."""
+    `(kind, key)`; `owed` the jobs with pictures owed; `styles`, `wildcards`, `adapters` and
+    `pictures` what such files hold; `drawn` is by `digest:seed`; `answered` the commands answered
+    last; `failing` the jobs that failed since a picture was drawn, oldest first, and `pause_after`
+    how many of them are too many."""
 
     seq: int = 0
     at: str = ""
     model: Model | None = None
+    reference_model: ReferenceModel | None = None
     workers: int = 0
     paused: str | None = None
     paused_by: Literal["person", "settings", "disk", "failures"] | None = None
@@ -194,6 +197,7 @@ class State(Struct, kw_only=True):
     styles: dict[str, tuple[Style, ...]] = {}
     wildcards: dict[str, tuple[str, ...]] = {}
     adapters: dict[str, AdapterFile] = {}
+    pictures: dict[str, PictureFile] = {}
     drawn: dict[str, Drawn] = {}
     seeds: dict[str, int] = {}
     answered: dict[str, None] = {}

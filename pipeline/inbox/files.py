@@ -23,6 +23,7 @@ from pipeline.core.keys import (
     stem_bytes,
     stem_of,
 )
+from pipeline.core.pictured import is_picture_file
 from pipeline.inbox.yaml import LARGEST_FILE
 
 
@@ -58,8 +59,14 @@ def is_hidden(raw: str) -> bool:
     return raw.startswith(".") or "/." in raw
 
 
-def walk(root: Path, folder: str, fails: Callable[[str, OSError], None]) -> Iterator[str]:
-    """The raw paths of all names that an inbox reads under `folder` ('' is the inbox), in no order.
+def walk(
+    root: Path,
+    folder: str,
+    fails: Callable[[str, OSError], None],
+    also: Callable[[str], bool] = lambda _: False,
+) -> Iterator[str]:
+    """The raw paths of all names that an inbox reads under `folder` ('' is the inbox), in no order;
+    `also` says of which others it does.
 
     Links to folders are not followed, so there are no loops. A folder that cannot be listed is
     told to `fails`; one that is gone has nothing in it.
@@ -74,7 +81,7 @@ def walk(root: Path, folder: str, fails: Callable[[str, OSError], None]) -> Iter
                     if entry.is_dir(follow_symlinks=False):
                         if not entry.name.startswith("."):
                             waiting.append(raw)
-                    elif is_read(raw):
+                    elif is_read(raw) or also(raw):
                         yield raw
         except (FileNotFoundError, NotADirectoryError):
             continue
@@ -126,9 +133,15 @@ def read(path: Path) -> bytes | None:
 def text_of(root: Path, raw: str, adapters: Adapters) -> bytes | None:
     """What a file says, as `load` takes it, or None if it changed meanwhile; errors as
     `read` has them."""
-    if not is_adapter_file(raw):
+    path = Path(os.path.realpath(root / raw))
+    if is_picture_file(raw):
+        from pipeline import picture_files  # Pillow is for those who name a picture
+
+        described: Struct | None = picture_files.describe(path)
+    elif is_adapter_file(raw):
+        described = adapters.describe(path)
+    else:
         return read(root / raw)
-    described = adapters.describe(Path(os.path.realpath(root / raw)))
     return None if described is None else msgspec.json.encode(described)
 
 

@@ -9,6 +9,7 @@ import os
 import platform
 import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
@@ -75,7 +76,12 @@ class Hinted(Struct, kw_only=True):
 class Hints(FileSystemEventHandler):
     """Collects hints from `start` to `stop`; both may be called again. Thread-safe."""
 
-    def __init__(self, root: Path, *, polling: bool) -> None:
+    def __init__(
+        self, root: Path, *, polling: bool, also: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        """`also` says, in any thread, of which names hints are wanted beside those that an inbox
+        reads anyway."""
+        self._also = also
         self._root, self._polling = root, polling
         self._lock = threading.Lock()
         self._hinted = Hinted()
@@ -147,9 +153,9 @@ class Hints(FileSystemEventHandler):
         source, target = self._raw(event.src_path), self._raw(event.dest_path)
         match event:
             case FileClosedEvent():
-                hinted = Hinted(closed=_manifests(source))
+                hinted = Hinted(closed=self._read(source))
             case FileMovedEvent():
-                hinted = Hinted(closed=_manifests(target), touched=_manifests(source))
+                hinted = Hinted(closed=self._read(target), touched=self._read(source))
             case DirMovedEvent():
                 hinted = Hinted(folders=_folders(source, target))
             case DirDeletedEvent() if source == "":
@@ -157,7 +163,7 @@ class Hints(FileSystemEventHandler):
             case DirCreatedEvent() | DirDeletedEvent():
                 hinted = Hinted(folders=_folders(source))
             case _:
-                hinted = Hinted(touched=_manifests(source))
+                hinted = Hinted(touched=self._read(source))
         self._add(hinted)
 
     def _add(self, hinted: Hinted) -> None:
@@ -173,6 +179,9 @@ class Hints(FileSystemEventHandler):
             return None
         raw = os.path.relpath(os.fsdecode(path), self._root).replace(os.sep, "/")
         return "" if raw == "." else None if is_hidden(raw) else raw
+
+    def _read(self, raw: str | None) -> set[str]:
+        return {raw} if raw is not None and (is_read(raw) or self._also(raw)) else set()
 
     def _watching(self) -> BaseObserver | None:
         observer = _new_observer()
@@ -211,10 +220,6 @@ class _OverflowHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if "overflow" in record.msg:
             self._hints.lose()
-
-
-def _manifests(raw: str | None) -> set[str]:
-    return {raw} if raw is not None and is_read(raw) else set()
 
 
 def _folders(*raws: str | None) -> set[str]:

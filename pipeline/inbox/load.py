@@ -22,6 +22,7 @@ from pipeline.core.keys import (
     stem_bytes,
 )
 from pipeline.core.manifest import Job, Manifest
+from pipeline.core.pictured import PictureFile, is_picture_file
 from pipeline.core.problem import Problem
 from pipeline.core.styles import Style
 from pipeline.inbox import say, texts, yaml
@@ -52,8 +53,8 @@ class Document(Struct, frozen=True, kw_only=True):
 class Loaded(Struct, frozen=True, kw_only=True):
     """What a file says. Both are empty for a file without a document.
 
-    `styles`, `wildcard` and `adapter` are what such a file says. `several` is whether it holds
-    more than one document, good or bad. `problems` are in the order of their places.
+    `styles`, `wildcard`, `adapter` and `picture` are what such a file says. `several` is whether it
+    holds more than one document, good or bad. `problems` are in the order of their places.
     """
 
     file: str
@@ -64,6 +65,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     styles: tuple[Style, ...] | None = None
     wildcard: tuple[str, ...] | None = None
     adapter: AdapterFile | None = None
+    picture: PictureFile | None = None
 
     def problem(
         self, document: Document, path: Path, message: str, hint: str = ""
@@ -79,8 +81,10 @@ def load(text: bytes, file: str) -> Loaded:
 
     If the YAML cannot be read to its end there are no documents, only problems. A file of styles
     or of a wildcard has those instead of documents. Of a file of weights the text is what
-    `pipeline.adapters` says of it, in JSON.
+    `pipeline.adapters` says of it, in JSON, and of a picture what `pipeline.picture_files` does.
     """
+    if is_picture_file(file):
+        return Loaded(file=file, picture=msgspec.json.decode(text, type=PictureFile))
     if is_adapter_file(file):
         return Loaded(file=file, adapter=msgspec.json.decode(text, type=AdapterFile))
     if is_styles_file(file) or is_wildcard_file(file):

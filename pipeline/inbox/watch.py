@@ -15,11 +15,13 @@ from msgspec import Struct
 from pipeline.adapters import Adapters
 from pipeline.core.adapters import AdapterFile, is_adapter_file
 from pipeline.core.observed import FileGone, FileSeen
+from pipeline.core.pictured import PictureFile, is_picture_file
 from pipeline.core.problem import Problem
 from pipeline.inbox import files, whole
 from pipeline.inbox.files import Signature
 from pipeline.inbox.hints import Hinted, Hints
 from pipeline.inbox.load import Loaded, load
+from pipeline.inbox.named import Named
 
 SETTLE = 0.05
 """Seconds a file that nobody closed must stay as it is, to count as complete."""
@@ -61,7 +63,8 @@ class Inbox:
         """`adapters` knows what files of weights are as LoRAs of the models there are."""
         self._root = root
         self._adapters = adapters or Adapters()
-        self._hints = Hints(root, polling=polling)
+        self._named = Named()
+        self._hints = Hints(root, polling=polling, also=self._named.wants)
         self._pending = Hinted()
         self._known: dict[str, _Known] = {}
         self._raw_of: dict[str, str] = {}
@@ -69,6 +72,7 @@ class Inbox:
         self._missing: dict[str, float] = {}
         self._late: dict[str, bool] = {}
         self._untold: list[FileSeen] = []
+        self._dropped: list[FileGone] = []
         self._first = True
         self._scanned_at: float | None = None
         self._locks = whole.git_locks(root)
@@ -140,6 +144,8 @@ class Inbox:
         self._first = False
         seen, self._untold = sorted(self._untold, key=lambda each: each.file), []
         gone = self._absent(now)
+        dropped, self._dropped = self._dropped, []
+        gone = sorted([*gone, *dropped], key=lambda each: each.file)
         self._patience = self._next_look(now)
         return [*seen, *gone]
 
@@ -189,8 +195,23 @@ class Inbox:
             found = self._look_at(raw, now, complete=self._first or due[raw])
             read += found is not None
             seen.append(found)
+            for picture in sorted(self._named.changed()):
+                if not self._named.wants(picture):
+                    self._drop(picture)
+                elif picture not in due:
+                    due[picture] = False
+                    raws.append(picture)
         self._late = {raw: due[raw] for raw in raws}
         return [each for each in seen if each is not None]
+
+    def _drop(self, picture: str) -> None:
+        """Forgets a picture that no manifest names any more."""
+        raw = self._raw_of.get(picture, "")
+        if raw in self._known:
+            self._unsettled.pop(raw, None)
+            self._missing.pop(raw, None)
+            del self._known[raw], self._raw_of[picture]
+            self._dropped.append(FileGone(file=picture))
 
     def _due(self, now: float) -> tuple[dict[str, bool], dict[str, OSError]]:
         """Raw paths to look at, and whether they are known to be complete; folders that cannot be
@@ -205,7 +226,8 @@ class Inbox:
             folders = {""}
         tops = {each for each in folders if not _is_below(each, folders)}
         for folder in tops:
-            due.update(dict.fromkeys(files.walk(self._root, folder, failed.__setitem__), False))
+            found = files.walk(self._root, folder, failed.__setitem__, self._named.wants)
+            due.update(dict.fromkeys(found, False))
         if tops:
             # Once over what is known, however many folders there are.
             due.update((raw, False) for raw in self._known if raw in tops or _is_below(raw, tops))
@@ -272,6 +294,7 @@ class Inbox:
         if known is not None and known.sha256 == sha256:
             return None
         loaded = _faulty(file, fault, "rename it") if fault else load(data, file)
+        self._named.read(raw, loaded)
         return _seen(sha256, loaded)
 
     def _unreadable(self, raw: str, error: OSError) -> FileSeen | None:
@@ -303,8 +326,12 @@ class Inbox:
             return []
         gone = []
         for raw in absent:
-            del self._missing[raw]
+            if self._missing.pop(raw, None) is None:
+                continue  # A picture that was dropped along with the manifest that named it.
             known = self._known.pop(raw)
+            self._named.gone(raw)
+            for picture in self._named.changed():
+                self._drop(picture)
             if self._raw_of.get(known.file) == raw:
                 del self._raw_of[known.file]
             gone.append(FileGone(file=known.file))
@@ -341,10 +368,13 @@ def _seen(sha256: str, loaded: Loaded) -> FileSeen:
         styles=loaded.styles,
         wildcard=loaded.wildcard,
         adapter=loaded.adapter,
+        picture=loaded.picture,
     )
 
 
 def _faulty(file: str, message: str, hint: str) -> Loaded:
+    if is_picture_file(file):
+        return Loaded(file=file, picture=PictureFile(fault=message))
     if is_adapter_file(file):
         return Loaded(file=file, adapter=AdapterFile(fault=message))
     problem = Problem(file=file, line=1, column=1, message=message, hint=hint)

@@ -20,8 +20,8 @@ from peft.utils import set_peft_model_state_dict
 from safetensors import safe_open
 from torch import nn
 
+from pipeline import disk
 from pipeline.adapters import read_header
-from pipeline.core.adapters import inside
 from pipeline.core.resolved import Adapter
 from pipeline.errors import AnimeError
 from pipeline.lora import Body, Fitted, Misfit, Unreadable, layers_of, match, module_name
@@ -186,9 +186,8 @@ def _wrapped(part: nn.Module) -> list[LoraLayer]:
 
 def _place(adapter: Adapter, root: Path) -> Path:
     """Where its file is; a link that leads out of the inbox is not followed."""
-    below = inside(adapter.file)
-    path = (root / below).resolve() if below is not None else root
-    if below is None or not path.is_relative_to(root.resolve()):
+    path = disk.below(root, adapter.file)
+    if path is None:
         raise CannotWear(
             f"the LoRA {adapter.file!r} is outside the inbox", "copy it into the inbox"
         )

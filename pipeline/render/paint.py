@@ -15,12 +15,14 @@ import diffusers
 import torch
 from PIL import Image
 
-from pipeline.core.resolved import Adapter, Made, Resolved
+from pipeline.core.resolved import Adapter, Likeness, Made, Resolved
+from pipeline.model import NOTHING_TOLD, Told
 from pipeline.render import lean as lean_
 from pipeline.render import regions, schedulers
 from pipeline.render.adapters import Wardrobe
 from pipeline.render.emerging import Emerging
 from pipeline.render.model import Pipe
+from pipeline.render.references import References
 from pipeline.render.text import encode_all
 
 Begun = Callable[[float], None]
@@ -31,13 +33,15 @@ Emerged = Callable[[bytes], None]
 class Painter:
     """Draws with one pipeline, one picture at a time."""
 
-    def __init__(self, pipe: Pipe, device: torch.device) -> None:
+    def __init__(self, pipe: Pipe, device: torch.device, told: Told = NOTHING_TOLD) -> None:
+        """`told` names what shows reference pictures to the model."""
         self._pipe = pipe
         self._device = device
         self._config = dict(pipe.scheduler.config)
         self._begun: Callable[[], None] | None = None
         self._emerging = Emerging(pipe)
         self._wardrobe = Wardrobe(pipe)
+        self._references = References(pipe, told)
         pipe.unet.register_forward_pre_hook(self._before_unet)
 
     def wear(self, adapters: Sequence[Adapter], root: Path) -> None:
@@ -46,6 +50,13 @@ class Painter:
         Raises CannotWear if one of them cannot be had.
         """
         self._wardrobe.wear(adapters, root)
+
+    def show(self, likenesses: Sequence[Likeness], root: Path) -> None:
+        """From now on draw after these references and no others, whose files are below `root`.
+
+        Raises CannotShow or NotDecoded if one of them cannot be had.
+        """
+        self._references.show(likenesses, root)
 
     def paint(
         self,
@@ -64,9 +75,10 @@ class Painter:
         the text encoder took, and `stepped(n, of)` after each step; what either raises ends the
         picture and comes out of here. Every `previews` steps but the last, `emerged(jpeg)` is
         called just before it with what the picture looks like by then; 0 is never. Its LoRAs have
-        to be worn already.
+        to be worn already, and its references shown.
         """
         assert self._wardrobe.worn == resolved.adapters
+        assert self._references.shown == resolved.likenesses
         pipe = self._pipe
         pipe.scheduler = schedulers.build(
             self._config, resolved.sampler, resolved.schedule, resolved.steps
@@ -92,9 +104,15 @@ class Painter:
             self._begun = partial(begun, time.monotonic() - start)
             less = lean_.applied(pipe, resolved.width, resolved.height) if lean else nullcontext()
             try:
-                with less, regions.applied(pipe.unet, resolved.regions, texts.regions):
+                # Less first: it has processors of its own, and those of references stay on top.
+                seen = self._references.applied(
+                    resolved.width, resolved.height, guided=texts.negative is not None
+                )
+                apart = regions.applied(pipe.unet, resolved.regions, texts.regions)
+                with less, apart, seen as references:
                     drawn = pipe(
                         **texts.named(),
+                        **references,
                         width=resolved.width,
                         height=resolved.height,
                         num_inference_steps=resolved.steps,

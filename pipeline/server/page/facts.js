@@ -7,6 +7,7 @@ export function facts({ job, take, recipe, ...image }) {
   return Object.entries({
     Prompt: recipe.prompt, Negative: recipe.negative,
     Regions: (recipe.regions ?? []).map((region) => region.prompt).join(" | "),
+    References: (recipe.likenesses ?? []).map(reference).join(" | "),
     Seed: String(image.seed), Size: `${recipe.width} × ${recipe.height}`,
     Steps: String(recipe.steps), Sampler: `${recipe.sampler}, ${recipe.schedule}`,
     Guidance: String(recipe.guidance),
@@ -14,6 +15,10 @@ export function facts({ job, take, recipe, ...image }) {
     Drawn: new Date(image.at).toLocaleString() + drawn,
     "Reused from": image.source ?? "", File: image.file, Manifest: job.file,
   }).filter(([, text]) => text);
+}
+
+function reference({ pictures, weight }) {
+  return `${pictures.map((picture) => picture.file).join(", ")} (${weight})`;
 }
 
 export function title({ job, take, label, index }) {
