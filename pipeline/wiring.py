@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from pipeline import __version__, pictures, snapshot
-from pipeline.adapters import Adapters, bodies
+from pipeline import __version__, pictures, references, snapshot
+from pipeline.adapters import Adapters, attentions, bodies
 from pipeline.audience import Audience, Audiences
 from pipeline.core import events as e
 from pipeline.core.state import State
+from pipeline.hashes import Hashes
 from pipeline.history import PRIVATE, inbox_at, journal_path, restore
 from pipeline.inbox.watch import Inbox
 from pipeline.journal import Journal, JournalFull
@@ -68,13 +69,17 @@ def produce(
         audiences: list[Audience] = [audience]
         if page:
             audiences.append(_page(settings, root, state.copy(), ending, note))
-        adapters = Adapters(bodies({model.sha256: settings.model}))
+        models = {model.sha256: settings.model}
+        adapters = Adapters(bodies(models), attentions(models))
+        known = Hashes(hashes)
+        shown_by = references.describe(settings.told, models, known)
+        known.save()
         inbox = Inbox(root, polling=settings.polling, adapters=adapters)
         inbox.start()
         ending.callback(inbox.stop)
         started = e.RunnerStarted(
             version=__version__, model=model, workers=settings.workers, device=settings.device,
-            pid=os.getpid(), pause_after=settings.pause_after,
+            pid=os.getpid(), pause_after=settings.pause_after, reference_model=shown_by,
         )  # fmt: skip
         pool = WorkerPool(
             root, settings.model, workers=settings.workers, device=settings.device,

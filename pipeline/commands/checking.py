@@ -14,10 +14,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.adapters import Adapters, bodies
+from pipeline.adapters import Adapters, attentions, bodies
 from pipeline.complaints import waiting
 from pipeline.core.declare import file_seen
 from pipeline.core.evolve import evolve
+from pipeline.core.ip_adapters import ReferenceModel
 from pipeline.core.keys import MANIFEST_SUFFIXES
 from pipeline.core.manifest import Project
 from pipeline.core.observed import FileSeen
@@ -28,6 +29,8 @@ from pipeline.history import PRIVATE
 from pipeline.inbox import files
 from pipeline.inbox.load import Loaded, load
 from pipeline.lora import Unreadable
+from pipeline.model import Told
+from pipeline.references import describe
 from pipeline.settings import INBOX_FILE
 from pipeline.telling import counted, lines
 
@@ -55,11 +58,13 @@ def check(
     inbox: Path,
     texts: Mapping[Path, bytes] = NO_TEXTS,
     adapters: Adapters | None = None,
+    reference_model: ReferenceModel | None = None,
 ) -> list[Checked]:
     """Everything wrong with the manifests at these absolute paths, folders with all in them.
 
     The rest of their inbox or production is read too, because a job may refer to it. `texts` are
-    read instead of what stands at their paths, if anything does. `adapters` knows LoRA files.
+    read instead of what stands at their paths, if anything does. `adapters` knows LoRA files,
+    and `reference_model` is what the settings name to show reference pictures with.
     """
     asked: dict[Path, list[Path]] = {}
     found = []
@@ -73,16 +78,24 @@ def check(
                     asked=[path.name],
                     texts=texts,
                     adapters=adapters,
+                    reference_model=reference_model,
                 )
             )
         else:
             asked.setdefault(root, []).append(path)
     for root, places in asked.items():
         if any(place == root for place in places):
-            found.append(check_folder(root, texts=texts, adapters=adapters))
+            found.append(
+                check_folder(root, texts=texts, adapters=adapters, reference_model=reference_model)
+            )
         else:
             inside = [name for place in places for name in _names(root, place)]
-            found.append(check_folder(root, asked=inside, texts=texts, adapters=adapters))
+            found.append(
+                check_folder(
+                    root, asked=inside, texts=texts, adapters=adapters,
+                    reference_model=reference_model,
+                )
+            )  # fmt: skip
     return found
 
 
@@ -92,6 +105,7 @@ def check_folder(
     asked: Iterable[str] | None = None,
     texts: Mapping[Path, bytes] = NO_TEXTS,
     adapters: Adapters | None = None,
+    reference_model: ReferenceModel | None = None,
 ) -> Checked:
     """Everything wrong with the manifests in `root`, or with those of them that are asked about.
 
@@ -109,7 +123,7 @@ def check_folder(
     known = adapters or Adapters()
     loaded = [each for raw in raws if (each := _load(root, raw, texts, known)) is not None]
     loaded += unlisted
-    state = State(model=ANY_MODEL)
+    state = State(model=ANY_MODEL, reference_model=reference_model)
     _declare(state, sorted(loaded, key=_projects_first))
     judged = [
         each for each in loaded
@@ -127,9 +141,19 @@ def check_folder(
 def adapters_for(model: Path) -> Adapters:
     """What LoRA files are, for the model that a run would have, if it is there."""
     try:
-        return Adapters(bodies({ANY_MODEL.sha256: model}))
+        models = {ANY_MODEL.sha256: model}
+        return Adapters(bodies(models), attentions(models))
     except (Unreadable, OSError):
         return Adapters()
+
+
+def reference_model_for(told: Told, model: Path) -> ReferenceModel | None:
+    """What the settings name to show reference pictures with, compared with the model that a run
+    would have, if it is there."""
+    try:
+        return describe(told, {ANY_MODEL.sha256: model})
+    except (Unreadable, OSError):
+        return describe(told, {})
 
 
 def looks_of(root: Path, adapters: Adapters | None = None) -> list[FileSeen]:
@@ -143,8 +167,12 @@ def looks_of(root: Path, adapters: Adapters | None = None) -> list[FileSeen]:
 def _problems(state: State, loaded: Loaded) -> list[Problem]:
     """All there is to say of a file, in the order of its lines."""
     if loaded.adapter is not None:
-        kind = "ControlNet" if loaded.adapter.control else "LoRA"
-        asks = loaded.adapter.why_no_control if loaded.adapter.control else loaded.adapter.why_not
+        if loaded.adapter.prompting is not None:
+            kind, asks = "IP-Adapter", loaded.adapter.prompting.why_not
+        elif loaded.adapter.control:
+            kind, asks = "ControlNet", loaded.adapter.why_no_control
+        else:
+            kind, asks = "LoRA", loaded.adapter.why_not
         why = asks(ANY_MODEL.sha256)
         return [_fault_of(loaded.file, f"this {kind} cannot be used: {why}")] if why else []
     if loaded.picture is not None:

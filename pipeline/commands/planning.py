@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from pipeline import __version__
-from pipeline.adapters import Adapters, bodies
+from pipeline import __version__, references
+from pipeline.adapters import Adapters, attentions, bodies
 from pipeline.commands.checking import looks_of, shown
 from pipeline.core import events as e
 from pipeline.core import observed as o
@@ -19,6 +19,7 @@ from pipeline.core.commands import Restore
 from pipeline.core.decide import decide, request
 from pipeline.core.declare import file_gone, file_seen
 from pipeline.core.evolve import evolve
+from pipeline.core.ip_adapters import ReferenceModel
 from pipeline.core.obey import restorable, restored
 from pipeline.core.plan import Plan, Planned, plan
 from pipeline.core.problem import Problem
@@ -26,6 +27,7 @@ from pipeline.core.resolved import Model
 from pipeline.core.ripple import ripple
 from pipeline.core.state import State
 from pipeline.core.targets import Refusal
+from pipeline.hashes import Hashes
 from pipeline.history import PRIVATE, restore
 from pipeline.model import describe
 from pipeline.orders import Orders
@@ -56,19 +58,43 @@ def rehearse(settings: Settings) -> Rehearsed:
     root = settings.inbox
     hashes = root / PRIVATE / "cache/model-hashes.json"
     model = describe(settings.model, hashes, settings.told)
-    adapters = Adapters(bodies({model.sha256: settings.model}))
-    state = rehearsed(root, model, workers=settings.workers, adapters=adapters)
+    state = rehearsed(
+        root, model, workers=settings.workers, adapters=adapters_for(settings, model),
+        reference_model=reference_model(settings, model),
+    )  # fmt: skip
     found = plan(state, lambda drawn: stands(root, drawn.file, drawn.sha256))
     problems = [shown(each, root, Path.cwd()) for of in state.rejected.values() for each in of]
     return Rehearsed(inbox=str(root), plan=found, problems=tuple(problems))
 
 
-def rehearsed(root: Path, model: Model, *, workers: int, adapters: Adapters | None = None) -> State:
+def adapters_for(settings: Settings, model: Model) -> Adapters:
+    """What LoRAs and IP-Adapters there are for the model that the settings name."""
+    models = {model.sha256: settings.model}
+    return Adapters(bodies(models), attentions(models))
+
+
+def reference_model(settings: Settings, model: Model) -> ReferenceModel | None:
+    """What the settings name to show reference pictures to the model with."""
+    hashes = Hashes(settings.inbox / PRIVATE / "cache/model-hashes.json")
+    found = references.describe(settings.told, {model.sha256: settings.model}, hashes)
+    hashes.save()
+    return found
+
+
+def rehearsed(
+    root: Path,
+    model: Model,
+    *,
+    workers: int,
+    adapters: Adapters | None = None,
+    reference_model: ReferenceModel | None = None,
+) -> State:
     """The state that the inbox would come to, were a run begun now."""
     state = restore(root)
     started = e.RunnerStarted(
-        version=__version__, model=model, workers=workers, device="none", pid=0
-    )
+        version=__version__, model=model, workers=workers, device="none", pid=0,
+        reference_model=reference_model,
+    )  # fmt: skip
     looks = looks_of(root, adapters)
     gone = sorted({*state.files, *state.rejected} - {look.file for look in looks})
     reached = _fold(state, [started])

@@ -15,7 +15,7 @@ from typing import ClassVar, assert_never
 from msgspec import Struct
 
 from pipeline import __version__
-from pipeline.commands.borrowing import NotThere, borrow
+from pipeline.commands.borrowing import NotDrawn, borrow
 from pipeline.commands.scaffold import CannotWrite, DiskRefuses
 from pipeline.core import observed as o
 from pipeline.core.record import Record, excesses
@@ -35,10 +35,6 @@ _CONDITIONS = ("device", "dtype", "threads", "batch", "torch", "diffusers", "lea
 
 class NotOurs(AnimeError):
     """The picture has no record of ours, or one that asks for what cannot be drawn."""
-
-
-class NotDrawn(AnimeError):
-    """The picture could not be drawn."""
 
 
 class NoWorker(AnimeError):
@@ -77,7 +73,7 @@ def reproduce(
     now = pixels_in(image.resolve())
     described = describe(model, told=told)
     with tempfile.TemporaryDirectory(prefix="anime-reproduce-") as folder:
-        resolved = _borrowed(record, inbox, Path(folder))
+        resolved = borrow(record.resolved, inbox, Path(folder))
         painted = _paint(Path(folder), record, model, described, resolved, told)
         drawn = Path(folder) / painted.file
         again = pixels_in(drawn)
@@ -105,13 +101,6 @@ def _record(image: Path) -> Record:
     if too_much := list(excesses(record)):
         raise NotOurs(f"the record of {image} asks for what cannot be: {', '.join(too_much)}")
     return record
-
-
-def _borrowed(record: Record, inbox: Path | None, folder: Path) -> Resolved:
-    try:
-        return borrow(record.resolved, inbox, folder)
-    except NotThere as error:
-        raise NotDrawn(error.message, error.hint) from error
 
 
 def _task(record: Record, resolved: Resolved) -> Task:

@@ -10,12 +10,12 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.commands.planning import rehearsed
+from pipeline.commands.planning import adapters_for, reference_model, rehearsed
 from pipeline.core.emphasis import plain
 from pipeline.core.explained import Explained, Length, Measure, Story, explain
 from pipeline.core.near import near
 from pipeline.core.prompt import Part
-from pipeline.core.resolved import Resolved
+from pipeline.core.resolved import Likeness, Resolved
 from pipeline.core.state import Image, JobState, State, Take, Verdict
 from pipeline.errors import AnimeError
 from pipeline.history import PRIVATE, event_of, journal_path
@@ -54,7 +54,10 @@ def show(settings: Settings, key: str, wanted: frozenset[Verdict | None] | None 
     root = settings.inbox
     hashes = root / PRIVATE / "cache/model-hashes.json"
     model = describe(settings.model, hashes, settings.told)
-    state = rehearsed(root, model, workers=settings.workers)
+    state = rehearsed(
+        root, model, workers=settings.workers, adapters=adapters_for(settings, model),
+        reference_model=reference_model(settings, model),
+    )  # fmt: skip
     job = find(state, root, key)
     return Shown(
         story=explain(state, job, measure(settings.model)),
@@ -147,6 +150,7 @@ def _picture(picture: Explained, *, several: bool) -> Iterator[str]:
     yield from map(clean, _guides(inputs))
     yield from _parts("prompt", picture.prompt)
     yield from _parts("negative", picture.negative)
+    yield from _references(inputs.likenesses)
     if picture.length is not None:
         length = picture.length
         fits = (
@@ -174,6 +178,13 @@ def _guides(inputs: Resolved) -> Iterator[str]:
             f"    steered by the {each.kind} of {each.picture.file}: {each.file}, weight "
             f"{each.weight:g}{share}"
         )
+
+
+def _references(likenesses: tuple[Likeness, ...]) -> Iterator[str]:
+    for likeness in likenesses:
+        pictures = ", ".join(clean(picture.file) for picture in likeness.pictures)
+        place = "" if likeness.whole else f", {likeness.left:.0%} to {likeness.right:.0%} across"
+        yield f"    after {pictures}, weight {likeness.weight:g}{place}"
 
 
 def _parts(word: str, parts: tuple[Part, ...]) -> Iterator[str]:

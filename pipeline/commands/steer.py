@@ -104,7 +104,10 @@ def _expected(inbox: Path, state: State, command: c.Command, *, running: bool) -
 
 def _as_at_start(inbox: Path, state: State) -> State:
     """The state that the next start of a runner would come to."""
-    return rehearsed(inbox, state.model or ANY_MODEL, workers=state.workers)
+    return rehearsed(
+        inbox, state.model or ANY_MODEL, workers=state.workers,
+        reference_model=state.reference_model,
+    )  # fmt: skip
 
 
 def _word(command: c.Command) -> str:

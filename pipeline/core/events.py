@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.core.adapters import AdapterFile
+from pipeline.core.ip_adapters import ReferenceModel
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.pictures import PictureFile
 from pipeline.core.problem import Problem
@@ -25,7 +26,8 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False, tag_field="type"):
 
 class RunnerStarted(Fact, frozen=True, kw_only=True, tag="runner_started"):
     """`pause_after` is after how many failures in a row, of different jobs, the queue pauses; 0 is
-    never."""
+    never. `reference_model` is what shows reference pictures to the model, if the settings name
+    it."""
 
     version: str
     model: Model
@@ -33,6 +35,7 @@ class RunnerStarted(Fact, frozen=True, kw_only=True, tag="runner_started"):
     device: str
     pid: int
     pause_after: int = 3
+    reference_model: ReferenceModel | None = None
 
 
 class ProjectDeclared(Fact, frozen=True, kw_only=True, tag="project_declared"):
@@ -106,7 +109,7 @@ class AdapterWithdrawn(Fact, frozen=True, kw_only=True, tag="adapter_withdrawn")
 
 
 class PictureDeclared(Fact, frozen=True, kw_only=True, tag="picture_declared"):
-    """A picture that somebody put there, which a job may be drawn from."""
+    """A picture that somebody put there, which a job or a bible may name."""
 
     file: str
     picture: PictureFile

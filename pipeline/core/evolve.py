@@ -28,6 +28,7 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
         case e.RunnerStarted():
             state.model, state.workers = event.model, event.workers
             state.pause_after = event.pause_after
+            state.reference_model = event.reference_model
             for key in list(state.owed):
                 in_last_take(state, key, at_rest)
         case (
@@ -159,7 +160,7 @@ def _declare(state: State, event: _Declaration) -> None:
             state.files.setdefault(file, {})[f"job {key}"] = None
             state.folded[key.casefold()] = key
             state.guided.pop(key, None)
-            if event.spec.from_ is not None or event.spec.control:
+            if any((event.spec.from_, event.spec.control, event.spec.reference)):
                 state.guided[key] = None
         case e.JobWithdrawn(key=key, file=file):
             change_job(state, key, withdrawn=True)

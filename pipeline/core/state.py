@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.core.adapters import AdapterFile
+from pipeline.core.ip_adapters import ReferenceModel
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.pictures import PictureFile
 from pipeline.core.problem import Problem
@@ -173,13 +174,13 @@ class State(Struct, kw_only=True):
     """Everything the journal says. `files` has the keys each manifest file declares, as
     `(kind, key)`; `owed` the jobs with pictures owed; `styles`, `wildcards`, `adapters` and
     `pictures` what such files hold; `drawn` is by `digest:seed`; `answered` the commands answered
-    last; `guided` the jobs that are drawn from pictures or by ControlNets; `failing` the jobs that
-    failed since a picture was drawn, oldest first, and `pause_after` how many of them are too
-    many."""
+    last; `guided` the jobs that name pictures or ControlNets; `failing` the jobs that failed since
+    a picture was drawn, oldest first, and `pause_after` how many of them are too many."""
 
     seq: int = 0
     at: str = ""
     model: Model | None = None
+    reference_model: ReferenceModel | None = None
     workers: int = 0
     paused: str | None = None
     paused_by: Literal["person", "settings", "disk", "failures"] | None = None

@@ -70,7 +70,9 @@ class WorkerPool:
             *("--device", device),
             *("--threads", str(threads)),
             *("--previews", str(previews)),
-            *(("--vae", str(told.vae.resolve())) if told.vae is not None else ()),
+            *_path("--vae", told.vae),
+            *_path("--ip-adapter", told.ip_adapter),
+            *_path("--image-encoder", told.image_encoder),
             *("--prediction", told.prediction),
             *("--zero-snr", told.zero_snr),
             *(("--sha256", sha256) if sha256 is not None else ()),
@@ -310,3 +312,7 @@ class WorkerPool:
         self._broken = True
         error = f"the workers can no longer be heard: {self._links.failed}"
         return [Broken(error=error, hint="start again; what was drawn is kept")]
+
+
+def _path(flag: str, path: Path | None) -> tuple[str, ...]:
+    return (flag, str(path.resolve())) if path is not None else ()

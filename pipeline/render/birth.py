@@ -14,6 +14,8 @@ from multiprocessing.connection import Connection
 from msgspec import Struct
 from tqdm import tqdm
 
+from pipeline.model import NOTHING_TOLD, Told
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -31,6 +33,8 @@ class Outfit(Struct, frozen=True, kw_only=True):
     device: str
     threads: int
     previews: int = 0
+    told: Told = NOTHING_TOLD
+    """What is told of the model."""
 
 
 def enter(outfit: Outfit, keeper: Connection) -> None:

@@ -229,6 +229,8 @@ def main() -> None:
     parser.add_argument("--device", choices=["cpu", "cuda", "auto"], default="auto")
     parser.add_argument("--threads", type=int, default=0, help="0: cores divided by workers")
     parser.add_argument("--previews", type=int, default=0, help="steps between two; 0: none")
+    parser.add_argument("--ip-adapter", type=Path, help="shows reference pictures to the model")
+    parser.add_argument("--image-encoder", type=Path, help="a folder: what that sees with")
     parser.add_argument("--sha256", help="the model's; with another one no worker draws")
     parser.add_argument("--hashes", type=Path, help="where the hashes of its files are remembered")
     given = parser.parse_args()
@@ -254,7 +256,10 @@ def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
     orders, bell = listen(runner)
     from pipeline.model import Told, check, confirm, name_of
 
-    told = Told(vae=given.vae, prediction=given.prediction, zero_snr=given.zero_snr)
+    told = Told(
+        vae=given.vae, prediction=given.prediction, zero_snr=given.zero_snr,
+        ip_adapter=given.ip_adapter, image_encoder=given.image_encoder,
+    )  # fmt: skip
     check(given.model, told)
     import torch
     import torch.multiprocessing
@@ -274,6 +279,7 @@ def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
             device=str(device),
             threads=threads,
             previews=given.previews,
+            told=told,
         )
         process = context.Process(target=enter, args=(outfit, line), name=name, daemon=True)
         process.start()

@@ -59,7 +59,7 @@ def main(outfit: Outfit, keeper: Connection) -> None:
         torch.set_num_threads(outfit.threads)
         device = torch.device(outfit.device)
         keeper.send(READY)
-        painter = Painter(model.attach(keeper, device), device)
+        painter = Painter(model.attach(keeper, device), device, outfit.told)
         painter.warm_up()
         keeper.send(WARM)
     except Exception as error:
@@ -164,6 +164,7 @@ class Worker:
             self._check(task)
 
         self._painter.wear(task.resolved.adapters, root)
+        self._painter.show(task.resolved.likenesses, root)
         guides = self._painter.gather(task.resolved, root)
         lean = task.lean
         image = self._painter.paint(

@@ -36,6 +36,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     vae: Path | None = None
     prediction: Literal["auto", "epsilon", "v_prediction"] = "auto"
     zero_snr: Literal["auto", "yes", "no"] = "auto"
+    ip_adapter: Path | None = None
+    image_encoder: Path | None = None
     workers: int = 3
     device: str = "auto"
     threads: int = 0
@@ -53,7 +55,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def told(self) -> Told:
         """What is said of the model that it does not say itself."""
-        return Told(vae=self.vae, prediction=self.prediction, zero_snr=self.zero_snr)
+        return Told(
+            vae=self.vae, prediction=self.prediction, zero_snr=self.zero_snr,
+            ip_adapter=self.ip_adapter, image_encoder=self.image_encoder,
+        )  # fmt: skip
 
 
 class SettingsError(AnimeError):
@@ -232,7 +237,13 @@ def _names(value: object, text: bool) -> tuple[str, ...]:
 
 
 _NAME = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]{1,253})(:[1-9][0-9]{0,4})?"
-_PATHS = {"inbox": "a folder", "model": "a folder or a file", "vae": "a file"}
+_PATHS = {
+    "inbox": "a folder",
+    "model": "a folder or a file",
+    "vae": "a file",
+    "ip_adapter": "a file",
+    "image_encoder": "a folder",
+}
 _RULES: dict[str, tuple[str, str, Callable[[object, bool], Any]]] = {
     "workers": ("a whole number from 1 to 64", "3 is usual", _whole(1, 64)),
     "device": (
