@@ -20,7 +20,15 @@ from diffusers.image_processor import IPAdapterMaskProcessor
 from msgspec.structs import replace
 from PIL import Image
 
-from pipeline.core.resolved import Adapter, Likeness, Picture, Region, Resolved
+from pipeline.core.resolved import (
+    Adapter,
+    Likeness,
+    Picture,
+    Refined,
+    Region,
+    Resolved,
+    Source,
+)
 from pipeline.hashes import Hashes
 from pipeline.model import Told
 from pipeline.pictures import sha256_of
@@ -30,12 +38,13 @@ from pipeline.render.columns import Columns
 from pipeline.render.decoding import CannotUse
 from pipeline.render.paint import Painter
 from pipeline.render.references import ENCODER, References
-from tests.render import ip_adapters, loras, tiny
+from tests.render import guides, ip_adapters, loras, tiny
 from tests.render.conftest import RESOLVED
+from tests.render.guides import SEED
 
 CPU = torch.device("cpu")
 INPUTS = replace(RESOLVED, steps=2)
-JOBS = 40
+JOBS = 12
 LEFT, RIGHT = (0.0, 0.5), (0.5, 1.0)
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore:There are modules"
@@ -70,31 +79,47 @@ class Studio:
         painter = painter or self.painter
         painter.wear(asked.adapters, self.root)
         painter.show(asked.likenesses, self.root)
-        return painter.paint(asked, 7, lambda _: None, lambda *_: None, lean=lean).tobytes()
+        guides = painter.gather(asked, self.root)
+        return painter.paint(
+            asked, SEED, lambda _: None, lambda *_: None, guides=guides, lean=lean
+        ).tobytes()
 
     def by_bare(self, *scales: float, inputs: Resolved = INPUTS, **shown: Any) -> bytes:
-        """With the file loaded once for each scale."""
+        """With the file loaded once for each scale, from noise and in one pass."""
+        shown = {"width": inputs.width, "height": inputs.height, **shown}
+        return self.by_bare_pipeline("", *scales, inputs=inputs, **shown).tobytes()
+
+    def by_bare_pipeline(
+        self, name: str, *scales: float, inputs: Resolved, net: Any = None, **shown: Any
+    ) -> Image.Image:
+        """The same by the pipeline of that name around the modules of the bare one."""
         bare, config = self.bare, self.bare.scheduler.config
         bare.load_ip_adapter(
             str(self.root), subfolder="", weight_name=[self.file.name] * len(scales),
             image_encoder_folder=str(self.encoder),
         )  # fmt: skip
         bare.set_ip_adapter_scale(list(scales))
-        bare.scheduler = _diffusers.DPMSolverMultistepScheduler.from_config(
+        xl = hasattr(bare, "text_encoder_2")
+        given = {"add_watermarker": False} if xl else {"requires_safety_checker": False}
+        if net is not None:
+            given["controlnet"] = net
+        kind = getattr(_diffusers, f"StableDiffusion{'XL' if xl else ''}{name}Pipeline")
+        pipe = kind(**bare.components, **given)
+        pipe.set_progress_bar_config(disable=True)
+        pipe.scheduler = _diffusers.DPMSolverMultistepScheduler.from_config(
             config, use_karras_sigmas=True, algorithm_type="dpmsolver++", final_sigmas_type="zero",
             lower_order_final=True,
         )  # fmt: skip
         try:
             with torch.inference_mode():
-                image: Image.Image = bare(
-                    inputs.prompt, negative_prompt=inputs.negative, width=inputs.width,
-                    height=inputs.height, num_inference_steps=inputs.steps,
-                    guidance_scale=inputs.guidance,
-                    generator=torch.Generator("cpu").manual_seed(7), **shown,
+                image: Image.Image = pipe(
+                    inputs.prompt, negative_prompt=inputs.negative,
+                    guidance_scale=inputs.guidance, num_inference_steps=inputs.steps,
+                    **{"generator": torch.Generator("cpu").manual_seed(SEED), **shown},
                 ).images[0]  # fmt: skip
         finally:
             bare.unload_ip_adapter()
-        return image.tobytes()
+        return image
 
     def image(self, name: str) -> Image.Image:
         with Image.open(self.root / name) as image:
@@ -141,7 +166,7 @@ def xl(fresh_xl: Any) -> tuple[Any, Any]:
     return pipe, pipe
 
 
-@pytest.fixture(params=["sd plain", "sd plus", "xl plain", "xl plus"])
+@pytest.fixture
 def studio(request: pytest.FixtureRequest, tmp_path: Path) -> Studio:
     family, kind = request.param.split()
     pipe, bare = request.getfixturevalue(family)
@@ -154,7 +179,11 @@ def small(sd: tuple[Any, Any], tmp_path: Path) -> Studio:
     return Studio(tmp_path, *sd, "plus")
 
 
-@pytest.mark.parametrize("guidance", [5.0, 1.0])
+@pytest.mark.parametrize(
+    ("studio", "guidance"),
+    [("sd plain", 5.0), ("sd plus", 1.0), ("xl plain", 1.0), ("xl plus", 5.0)],
+    indirect=["studio"],
+)
 def test_a_reference_draws_what_bare_diffusers_draws_with_it(
     studio: Studio, guidance: float
 ) -> None:
@@ -166,24 +195,21 @@ def test_a_reference_draws_what_bare_diffusers_draws_with_it(
     assert studio.draw(guidance=guidance) == plain
 
 
+@pytest.mark.parametrize("studio", ["sd plain", "xl plus"], indirect=True)
 def test_several_pictures_of_one_subject_are_attended_to_together(studio: Studio) -> None:
     mine = studio.draw(studio.like("red.png", "blue.webp", weight=1.0))
     images = [[studio.image("red.png"), studio.image("blue.webp")]]
     assert mine == studio.by_bare(1.0, ip_adapter_image=images)
 
 
+@pytest.mark.parametrize("studio", ["sd plus", "xl plain"], indirect=True)
 def test_two_subjects_keep_to_their_columns_as_with_diffusers_masks(studio: Studio) -> None:
     mine = studio.draw(
         studio.like("red.png", column=LEFT), studio.like("blue.webp", weight=0.9, column=RIGHT)
     )
-    masks = []
-    for left in (0, 32):
-        mask = Image.new("L", (64, 64), 0)
-        mask.paste(255, (left, 0, left + 32, 64))
-        masks.append(IPAdapterMaskProcessor().preprocess(mask, height=64, width=64))
     wanted = studio.by_bare(
         0.6, 0.9, ip_adapter_image=[studio.image("red.png"), studio.image("blue.webp")],
-        cross_attention_kwargs={"ip_adapter_masks": masks},
+        cross_attention_kwargs={"ip_adapter_masks": halves(64)},
     )  # fmt: skip
     assert mine == wanted
     other = studio.draw(
@@ -192,6 +218,62 @@ def test_two_subjects_keep_to_their_columns_as_with_diffusers_masks(studio: Stud
     assert other != mine
 
 
+@pytest.mark.parametrize("studio", ["sd plus", "xl plain"], indirect=True)
+def test_a_reference_acts_over_a_picture_to_begin_from(studio: Studio) -> None:
+    source = Source(picture=guides.picture(studio.root, "sketch.png", (64, 64)), strength=0.5)
+    inputs = replace(INPUTS, steps=4, source=source)
+    mine = studio.draw(studio.like("red.png"), steps=4, source=source)
+    assert mine != studio.draw(steps=4, source=source)
+    wanted = studio.by_bare_pipeline(
+        "Img2Img", 0.6, inputs=inputs, image=studio.image("sketch.png"), strength=0.5,
+        ip_adapter_image=studio.image("red.png"),
+    )  # fmt: skip
+    assert mine == wanted.tobytes()
+
+
+@pytest.mark.parametrize("studio", ["sd plus", "xl plain"], indirect=True)
+def test_references_act_in_both_passes_each_in_its_column_of_that_size(studio: Studio) -> None:
+    refine = Refined(width=128, height=128, strength=0.5, steps=2)
+    pair = studio.like("red.png", column=LEFT), studio.like("blue.webp", column=RIGHT)
+    mine = studio.draw(*pair, refine=refine)
+    images = [studio.image("red.png"), studio.image("blue.webp")]
+    noise = torch.Generator("cpu").manual_seed(SEED)
+
+    def by_bare(name: str, side: int, **named: Any) -> Image.Image:
+        return studio.by_bare_pipeline(
+            name, 0.6, 0.6, inputs=INPUTS, generator=noise, ip_adapter_image=images,
+            cross_attention_kwargs={"ip_adapter_masks": halves(side)}, **named,
+        )  # fmt: skip
+
+    first = by_bare("", 64, width=64, height=64)
+    larger = first.resize((128, 128), Image.Resampling.LANCZOS)
+    assert mine == by_bare("Img2Img", 128, image=larger, strength=0.5).tobytes()
+
+
+@pytest.mark.parametrize("studio", ["xl plain"], indirect=True)
+def test_references_go_with_a_mask_a_control_and_less_memory(studio: Studio) -> None:
+    plain, likeness = studio.draw(), studio.like("red.png")
+    picture = guides.picture(studio.root, "sketch.png", (64, 64))
+    mask = guides.mask(studio.root, "mask.png", (64, 64))
+    net = guides.control(studio.bare.unet)
+    steering = guides.steering(net, studio.root, "pose.safetensors", picture)
+    source = Source(picture=picture, strength=0.6, mask=mask)
+    given: dict[str, Any] = {"steps": 4, "source": source, "controls": (steering,)}
+    mine = studio.draw(likeness, **given)
+    sketch = studio.image("sketch.png")
+    wanted = studio.by_bare_pipeline(
+        "ControlNetInpaint", 0.6, inputs=replace(INPUTS, steps=4), net=net, image=sketch,
+        mask_image=studio.image("mask.png").convert("L"), control_image=sketch, strength=0.6,
+        width=64, height=64, ip_adapter_image=studio.image("red.png"),
+    )  # fmt: skip
+    assert mine == wanted.tobytes()
+    assert studio.draw(likeness, lean=True, **given) != studio.draw(lean=True, **given)
+    assert studio.draw() == plain
+
+
+@pytest.mark.parametrize(
+    "studio", ["sd plus", pytest.param("xl plain", marks=pytest.mark.slow)], indirect=True
+)
 def test_loras_are_worn_at_the_same_time(studio: Studio) -> None:
     parts = {"unet": loras.layers(studio.bare.unet, loras.LAYERS)}
     lora = loras.peft(studio.root / "lora.safetensors", parts)
@@ -243,7 +325,7 @@ def test_a_picture_that_is_stopped_leaves_nothing(small: Studio) -> None:
     likenesses = (small.like("red.png"),)
     small.painter.show(likenesses, small.root)
     with pytest.raises(InterruptedError):
-        small.painter.paint(replace(INPUTS, likenesses=likenesses), 7, lambda _: None, stops)
+        small.painter.paint(replace(INPUTS, likenesses=likenesses), SEED, lambda _: None, stops)
     assert small.draw() == plain
 
 
@@ -387,6 +469,16 @@ def test_a_mask_has_the_rows_and_columns_that_attention_has(size: tuple[int, int
         assert float(right[..., -1].min()) > 0.5 > float(right[..., 0].max())
         rows, across = -(-rows // 2), -(-across // 2)
     assert Columns([replace(pair[0], right=1.0)], width, height, 8, CPU).at(rows * across) is None
+
+
+def halves(side: int) -> list[torch.Tensor]:
+    """Diffusers' masks of the left and the right half of a square picture."""
+    masks = []
+    for left in (0, side // 2):
+        mask = Image.new("L", (side, side), 0)
+        mask.paste(255, (left, 0, left + side // 2, side))
+        masks.append(IPAdapterMaskProcessor().preprocess(mask, height=side, width=side))
+    return masks
 
 
 def close(one: bytes, other: bytes) -> int:
