@@ -1,9 +1,9 @@
-"""LoRA and ControlNet files: what is in one, by its safetensors header alone, and whether it goes
-with a model.
+"""LoRA, ControlNet and IP-Adapter files: what is in one, by its safetensors header alone, and
+whether it goes with a model.
 
 Owns reading headers of files in the inbox, and what a manifest is told of them. Never loads a
-weight and never imports torch. The layouts are `pipeline.lora`'s and
-`pipeline.control`'s.
+weight and never imports torch. The layouts are `pipeline.lora`'s, `pipeline.control`'s and
+`pipeline.ip_adapter`'s.
 """
 
 import os
@@ -15,28 +15,36 @@ from typing import Any
 
 import msgspec
 
-from pipeline import control
+from pipeline import control, ip_adapter
 from pipeline.core.adapters import AdapterFile
-from pipeline.lora import Body, Misfit, Unreadable, layers_of, match
+from pipeline.core.ip_adapters import IpAdapter
+from pipeline.lora import Body, Misfit, Shape, Unreadable, layers_of, match
 from pipeline.pictures import sha256_of
 
 LARGEST_HEADER = 16 * 2**20
 """Bytes; that of a LoRA for a large model has less than one million."""
 _LFS = b"version https://git-lfs"
 _PARTS = ("unet", "text_encoder", "text_encoder_2")
+Header = dict[str, Shape]
+Attentions = tuple[Shape, ...]
+"""Of a model: the shapes (hidden, text) of its cross attentions, in the order of diffusers."""
 NO_BODIES: Mapping[str, Body] = MappingProxyType({})
-
-Header = dict[str, tuple[int, ...]]
+NO_ATTENTIONS: Mapping[str, Attentions] = MappingProxyType({})
 
 
 class Adapters:
-    """What the files in an inbox are as LoRAs of these models, given by their sha256.
+    """What the files in an inbox are as LoRAs and IP-Adapters of models, given by their sha256.
 
     A file is read once, as long as its size and time of change stay.
     """
 
-    def __init__(self, bodies: Mapping[str, Body] = NO_BODIES) -> None:
+    def __init__(
+        self,
+        bodies: Mapping[str, Body] = NO_BODIES,
+        attentions: Mapping[str, Attentions] = NO_ATTENTIONS,
+    ) -> None:
         self._bodies = bodies
+        self._attentions = attentions
         self._known: dict[str, tuple[tuple[int, int, int], AdapterFile]] = {}
 
     def describe(self, path: Path) -> AdapterFile | None:
@@ -63,9 +71,15 @@ class Adapters:
             header, metadata = read_header(path)
             if control.is_controlnet(header):
                 return self._control(path, header)
-            layers = layers_of(header, metadata)
         except Unreadable as unreadable:
             return AdapterFile(fault=str(unreadable))
+        try:
+            layers = layers_of(header, metadata)
+        except Unreadable as unreadable:
+            prompting = None
+            if ip_adapter.is_one(header):
+                prompting = adapter_of(header, sha256_of(path), self._attentions)
+            return AdapterFile(fault=str(unreadable), prompting=prompting)
         unfit = {}
         for model, body in self._bodies.items():
             try:
@@ -86,6 +100,22 @@ class Adapters:
             unfit={model: why for model, why in found.items() if why},
             control=True,
         )
+
+
+def adapter_of(header: Header, sha256: str, known: Mapping[str, Attentions]) -> IpAdapter:
+    """What a file with this header is, for models by the sha256 of each, given by their cross
+    attentions."""
+    try:
+        layout = ip_adapter.layout_of(header)
+    except Unreadable as unreadable:
+        return IpAdapter(fault=str(unreadable))
+    unfit = {}
+    for model, theirs in known.items():
+        try:
+            ip_adapter.match(layout, theirs)
+        except Misfit as misfit:
+            unfit[model] = str(misfit)
+    return IpAdapter(sha256=sha256, unfit=unfit, width=layout.width, deep=layout.deep)
 
 
 def read_header(path: Path) -> tuple[Header, dict[str, str]]:
@@ -142,3 +172,21 @@ def bodies(models: Mapping[str, Path]) -> dict[str, Body]:
     """The bodies of models, by their sha256; one that is in no folder is left out, and its LoRAs
     are compared when they are loaded."""
     return {sha256: body_of(path) for sha256, path in models.items() if path.is_dir()}
+
+
+def attentions(models: Mapping[str, Path]) -> dict[str, Attentions]:
+    """The cross attentions of models, folders or files, by their sha256; one that is not there is
+    left out.
+
+    Raises:
+        Unreadable, OSError: a file of one cannot be read.
+    """
+    found: dict[str, Attentions] = {}
+    for sha256, model in models.items():
+        files = [model] if model.is_file() else sorted((model / "unet").glob("*.safetensors"))
+        header: Header = {}
+        for file in files:
+            header.update(read_header(file)[0])
+        if layers := ip_adapter.attentions_of(header):
+            found[sha256] = layers
+    return found

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from pipeline.core import references
 from pipeline.core.keys import folders_above, job_key, slug
 from pipeline.core.loras import of_manifest
 from pipeline.core.manifest import Character, Job, Manifest, Project
 from pipeline.core.missing import Missing
 from pipeline.core.models import model_of
-from pipeline.core.pictures import jobs_of
+from pipeline.core.pictures import PICTURES, REFERENCES, jobs_of
 from pipeline.core.problem import Problem
 from pipeline.core.state import JobState, State
 from pipeline.core.status import waits_for
@@ -65,9 +66,12 @@ def of_project(state: State, file: str, manifest: Project) -> list[Missing]:
 
 
 def of_character(state: State, file: str, manifest: Character) -> list[Missing]:
-    """The project and the LoRAs that a character names and that are not there, or do not fit."""
+    """The project, the LoRAs and the reference that a character names and that are not there, or
+    do not fit."""
     missing: list[Missing] = []
-    list(of_manifest(state, file, manifest.lora, missing, _model_of(state, file, manifest)))
+    model = _model_of(state, file, manifest)
+    list(of_manifest(state, file, manifest.lora, missing, model))
+    list(references.of_manifest(state, file, manifest.reference, missing, model))
     if manifest.project is None:
         return missing
     waits = _probe(state, file, slug(manifest.project), named=manifest.project)
@@ -114,10 +118,16 @@ def _way_out(state: State, missing: Missing) -> str:
             "it is called as those that are drawn here, and no job draws it: give a picture of "
             "your own another name"
         )
+    if missing.kind == "IP-Adapter" and missing.why:
+        return "name one that is made for it in the settings, or take the reference away"
     if missing.kind in ("LoRA", "ControlNet") and missing.why:
         return "take one that is made for it, or take the line away"
     if near := nearest(missing.name, missing.nearest):
         return f"did you mean {near[0]}?"
+    if missing.kind == "picture" and not missing.nearest:
+        own = missing.field is not None and missing.field[0] != "reference"
+        also = PICTURES if own else REFERENCES
+        return f"put it beside the manifest, in a folder above it, or in a folder {also} there"
     if missing.kind in ("character", "project"):
         return f"make it: anime new {missing.kind} {shlex.quote(missing.name)}"
     return f"write {either(missing.nearest)}" if missing.nearest else "mend the name"

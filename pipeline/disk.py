@@ -12,6 +12,8 @@ import sys
 from io import BufferedReader
 from pathlib import Path
 
+from pipeline.core.adapters import inside
+
 _FICLONE = 0x40049409
 """ioctl of Linux that makes a file share another's blocks (linux/fs.h)."""
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
@@ -37,6 +39,14 @@ def open_plain(path: Path) -> BufferedReader:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "no plain file", str(path))
     return open(descriptor, "rb")
+
+
+def below(root: Path, file: str) -> Path | None:
+    """Where a file is whose path is relative to `root`; None where that, or a link on its way,
+    leads out of it."""
+    inner = inside(file)
+    path = (root / inner).resolve() if inner is not None else root
+    return path if inner is not None and path.is_relative_to(root.resolve()) else None
 
 
 def copy(source: Path, target: Path) -> None:

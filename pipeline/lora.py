@@ -112,7 +112,7 @@ class Body(Struct, frozen=True, kw_only=True):
     def family(self) -> str:
         """What the model seems to be, for people."""
         width = _width({name: shape[1] for name, shape in self.parts.get("unet", {}).items()})
-        return _family(width)
+        return family_of(width)
 
 
 def module_name(name: str) -> str:
@@ -288,7 +288,7 @@ def from_sgm(name: str, layers: int) -> str:
 
 def _of_another(layers: Sequence[Layer], body: Body) -> str:
     sizes = {layer.name: layer.size_in for layer in layers if layer.part == "unet"}
-    mine, its = _family(_width(sizes)), body.family
+    mine, its = family_of(_width(sizes)), body.family
     if mine == its or not mine:
         return "it is made for a model of another build"
     return f"it is made for {mine}" + (f", and the model is {its}" if its else "")
@@ -300,7 +300,8 @@ def _width(sizes: Mapping[str, int]) -> int:
     return next((size for name, size in sizes.items() if name.endswith(ends)), 0)
 
 
-def _family(width: int) -> str:
+def family_of(width: int) -> str:
+    """What a model seems to be whose text is so wide, for people; empty if that is 0."""
     if width == 0:
         return ""
     return _FAMILIES.get(width, f"a model whose text is {width} wide")

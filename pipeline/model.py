@@ -51,12 +51,15 @@ _CONVERT = (
 class Told(Struct, frozen=True, kw_only=True):
     """What a person says of a model, where it does not say so itself or says it wrong.
 
-    `vae` is a file that takes the place of the model's own.
+    `vae` is a file that takes the place of the model's own. `ip_adapter`, a file, and
+    `image_encoder`, a folder, show reference pictures to it; they are no part of it.
     """
 
     vae: Path | None = None
     prediction: Literal["auto", "epsilon", "v_prediction"] = "auto"
     zero_snr: Literal["auto", "yes", "no"] = "auto"
+    ip_adapter: Path | None = None
+    image_encoder: Path | None = None
 
 
 NOTHING_TOLD = Told()

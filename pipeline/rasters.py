@@ -87,6 +87,8 @@ def _size(data: bytes) -> tuple[int, int]:
         raise NoPicture("it is a Git LFS pointer and not the file itself; run `git lfs pull`")
     if not data:
         raise NoPicture("it is empty")
+    if data[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
+        raise NoPicture("it is a web page and no picture; download it again")
     raise NoPicture("it is no PNG, JPEG or WebP, whatever its name says; save it as one of these")
 
 

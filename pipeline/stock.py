@@ -9,8 +9,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.adapters import Adapters, bodies
+from pipeline import references
+from pipeline.adapters import Adapters, attentions, bodies
+from pipeline.core.ip_adapters import ReferenceModel
 from pipeline.core.resolved import Model, Offered
+from pipeline.hashes import Hashes
 from pipeline.lora import Unreadable
 from pipeline.model import describe
 from pipeline.modelfiles import ModelFiles, weights_in
@@ -26,11 +29,14 @@ class Stock(Struct, frozen=True, kw_only=True):
     offered: tuple[Offered, ...]
     files: dict[str, ModelFiles]
     weights: dict[str, int]
+    reference_model: ReferenceModel | None = None
+    """What shows reference pictures to them."""
 
     @property
     def adapters(self) -> Adapters:
-        """What LoRA files are, for these models."""
-        return Adapters(bodies({sha256: files.path for sha256, files in self.files.items()}))
+        """What files of weights are, for these models."""
+        paths = {sha256: files.path for sha256, files in self.files.items()}
+        return Adapters(bodies(paths), attentions(paths))
 
     @property
     def others(self) -> tuple[ModelFiles, ...]:
@@ -40,7 +46,11 @@ class Stock(Struct, frozen=True, kw_only=True):
     @property
     def started(self) -> dict[str, Any]:
         """The fields of the event of a run that begins."""
-        return {"model": self.usual, "models": self.offered}
+        return {
+            "model": self.usual,
+            "models": self.offered,
+            "reference_model": self.reference_model,
+        }
 
 
 def take_stock(settings: Settings, hashes: Path | None = None) -> Stock:
@@ -56,13 +66,20 @@ def take_stock(settings: Settings, hashes: Path | None = None) -> Stock:
         try:
             model = describe(each.path, hashes, each.told)
             bodies({model.sha256: each.path})
+            attentions({model.sha256: each.path})
         except (ModelError, Unreadable, OSError) as error:
             offered.append(Offered(name=name, error=_said(error)))
         else:
             offered.append(Offered(name=name, model=model))
             files.setdefault(model.sha256, _known(each, model.sha256))
+    known = Hashes(hashes)
+    shown_by = references.describe(
+        settings.told, {sha256: each.path for sha256, each in files.items()}, known
+    )
+    known.save()
     return Stock(
         usual=usual,
+        reference_model=shown_by,
         offered=tuple(offered),
         files=files,
         weights={sha256: weights_in(each) for sha256, each in files.items()},

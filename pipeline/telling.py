@@ -166,7 +166,12 @@ def _supplied(event: _Supply) -> Told:
         case e.WildcardWithdrawn():
             return _told("withdrawn", "wildcard", event.file, tone="quiet")
         case e.AdapterDeclared(adapter=adapter):
-            what = "ControlNet" if adapter.control else "LoRA" if adapter.sha256 else "weights"
+            what = (
+                "ControlNet" if adapter.control
+                else "IP-Adapter" if adapter.prompting is not None
+                else "LoRA" if adapter.sha256
+                else "weights"
+            )  # fmt: skip
             return _told("declared", what, event.file, tone="quiet")
         case e.AdapterWithdrawn():
             return _told("withdrawn", "weights", event.file, tone="quiet")

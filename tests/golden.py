@@ -17,6 +17,7 @@ from pipeline.core import commands as c
 from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.adapters import AdapterFile
+from pipeline.core.ip_adapters import ImageEncoder, IpAdapter, ReferenceModel
 from pipeline.core.keys import shelf_file
 from pipeline.core.models import called, standby
 from pipeline.core.pictures import PictureFile
@@ -81,7 +82,26 @@ def _declare(made: Production) -> None:
             file="neon-tokyo/pictures/torn.jpg",
             picture=PictureFile(fault="it is cut short; copy or save it again"),
         ),
-    )
+        e.RunnerStarted(
+            version="0", model=MODEL, workers=3, device="cpu", pid=2,
+            reference_model=ReferenceModel(
+                file="ip-adapter.safetensors", adapter=IpAdapter(sha256="b1" * 32, width=1024),
+                folder="image_encoder",
+                encoder=ImageEncoder(sha256="c1" * 32, hidden=1280, projected=1024),
+            ),
+        ),
+        e.AdapterDeclared(
+            file="neon-tokyo/ip-adapter-plus.safetensors",
+            adapter=AdapterFile(
+                fault="it is no LoRA but an IP-Adapter",
+                prompting=IpAdapter(sha256="b2" * 32, width=1280, deep=True),
+            ),
+        ),
+        e.PictureDeclared(
+            file="neon-tokyo/references/akira.png",
+            picture=PictureFile(sha256="d1" * 32, width=640, height=480),
+        ),
+    )  # fmt: skip
     made.drop("neon-tokyo/bad.yaml", "kind: job\nprompt: x\nstyel: manga\n")
     made.drop("neon-tokyo/mended.yaml", "kind: job\nprompt: x\nstyel: manga\n")
     made.drop("neon-tokyo/mended.yaml", "kind: job\nprompt: x\nhold: true\n")
@@ -124,6 +144,11 @@ def _draw(made: Production) -> None:
         ),
     )
     now = made.job(ROOFTOP).takes[-1].images[1]
+    made.drop(
+        "neon-tokyo/portrait.yaml",
+        "kind: job\nprompt: x\nreference: {picture: akira.png, weight: 0.5}\n",
+    )
+    made.paint(next(task for task in made.tasks() if task.job == "neon-tokyo/portrait"))
     made.drop("neon-tokyo/copy.yaml", "kind: job\ncharacters: [akira]\nprompt: x\nseed: 7\n")
     made.record(
         e.ImageReused(
@@ -223,6 +248,8 @@ def _withdraw(made: Production) -> None:
     made.record(e.WildcardWithdrawn(file="neon-tokyo/wildcards/sky.txt"))
     made.record(e.AdapterWithdrawn(file="neon-tokyo/loras/akira.safetensors"))
     made.record(e.PictureWithdrawn(file="neon-tokyo/pictures/torn.jpg"))
+    made.remove("neon-tokyo/portrait.yaml")
+    made.record(e.PictureWithdrawn(file="neon-tokyo/references/akira.png"))
 
 
 def said(state: State) -> dict[str, Any]:

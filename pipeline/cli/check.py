@@ -38,7 +38,10 @@ def check(paths: tuple[str, ...], name: str | None, inbox: str | None, as_json: 
         texts[given] = sys.stdin.buffer.read(LARGEST_FILE + 1)
     places = [given if path == STDIN else options.absolute(Path(path)) for path in paths]
     adapters = checking.adapters_for(settings)
-    found = checking.check(places or [root], root, texts, adapters, tuple(settings.models))
+    shown_by = checking.reference_model_for(settings)
+    found = checking.check(
+        places or [root], root, texts, adapters, tuple(settings.models), shown_by
+    )
     for line in checking.report(found, Path.cwd(), as_json=as_json):
         click.echo(line)
     return 1 if any(each.problems for each in found) else 0

@@ -34,6 +34,8 @@ def running(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--previews", metavar="N", help="Show it every N steps; 0 is never.  [3]"),
         click.option("--prediction", metavar="WHAT", help="epsilon, v_prediction.  [its own]"),
         click.option("--zero-snr", metavar="HOW", help="yes or no.  [as the model says]"),
+        click.option("--ip-adapter", metavar="FILE", help="Shows reference pictures to the model."),
+        click.option("--image-encoder", metavar="FOLDER", help="What the IP-Adapter sees with."),
         click.option("--host", metavar="ADDRESS", help="Where the page listens.  [127.0.0.1]"),
         click.option("--port", metavar="PORT", help="The page's port; 0 takes a free one.  [8328]"),
         click.option(

@@ -46,9 +46,9 @@ def recipe(image: Path, output: Path | None) -> None:
 def reproduce(image: Path, model: str | None, keep: Path | None) -> int:
     """Draw IMAGE, a PNG of ours, again from its record, and say whether the pixels are the same.
 
-    It is drawn with as many threads as then; its LoRA files are looked for in the inbox. The exit
-    status is 1 if the pixels are others; it says what differs: the model, the versions of torch and
-    diffusers, the device. 3 if the model cannot be had.
+    It is drawn with as many threads as then; its LoRA files and reference pictures are looked for
+    in the inbox. The exit status is 1 if the pixels are others; it says what differs: the model,
+    the versions of torch and diffusers, the device. 3 if the model cannot be had.
     """
     from pipeline.commands.reproduce import reproduce as draw
 

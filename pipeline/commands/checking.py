@@ -15,10 +15,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.adapters import Adapters, bodies
+from pipeline.adapters import Adapters, Attentions, attentions, bodies
 from pipeline.complaints import waiting
 from pipeline.core.declare import file_seen
 from pipeline.core.evolve import evolve
+from pipeline.core.ip_adapters import ReferenceModel
 from pipeline.core.keys import MANIFEST_SUFFIXES
 from pipeline.core.manifest import Project
 from pipeline.core.observed import FileSeen
@@ -29,6 +30,7 @@ from pipeline.history import PRIVATE
 from pipeline.inbox import files
 from pipeline.inbox.load import Loaded, load
 from pipeline.lora import Body, Unreadable
+from pipeline.references import describe
 from pipeline.settings import INBOX_FILE, Settings
 from pipeline.telling import counted, lines
 
@@ -57,12 +59,14 @@ def check(
     texts: Mapping[Path, bytes] = NO_TEXTS,
     adapters: Adapters | None = None,
     models: Iterable[str] = (),
+    reference_model: ReferenceModel | None = None,
 ) -> list[Checked]:
     """Everything wrong with the manifests at these absolute paths, folders with all in them.
 
     The rest of their inbox or production is read too, because a job may refer to it. `texts` are
-    read instead of what stands at their paths, if anything does. `adapters` knows LoRA files, and
-    `models` are the names that the settings have.
+    read instead of what stands at their paths, if anything does. `adapters` knows files of weights,
+    `models` are the names that the settings have, and `reference_model` is what these name to show
+    reference pictures with.
     """
     asked: dict[Path, list[Path]] = {}
     found = []
@@ -77,28 +81,39 @@ def check(
                     texts=texts,
                     adapters=adapters,
                     models=models,
+                    reference_model=reference_model,
                 )
             )
         else:
             asked.setdefault(root, []).append(path)
     for root, places in asked.items():
         if any(place == root for place in places):
-            found.append(check_folder(root, texts=texts, adapters=adapters, models=models))
+            found.append(
+                check_folder(
+                    root, texts=texts, adapters=adapters, models=models,
+                    reference_model=reference_model,
+                )
+            )  # fmt: skip
         else:
             inside = [name for place in places for name in _names(root, place)]
             found.append(
-                check_folder(root, asked=inside, texts=texts, adapters=adapters, models=models)
-            )
+                check_folder(
+                    root, asked=inside, texts=texts, adapters=adapters, models=models,
+                    reference_model=reference_model,
+                )
+            )  # fmt: skip
     return found
 
 
 def check_folder(
     root: Path,
     names: Iterable[str] | None = None,
+    *,
     asked: Iterable[str] | None = None,
     texts: Mapping[Path, bytes] = NO_TEXTS,
     adapters: Adapters | None = None,
     models: Iterable[str] = (),
+    reference_model: ReferenceModel | None = None,
 ) -> Checked:
     """Everything wrong with the manifests in `root`, or with those of them that are asked about.
 
@@ -117,7 +132,7 @@ def check_folder(
     loaded = [each for raw in raws if (each := _load(root, raw, texts, known)) is not None]
     loaded += unlisted
     offered = {name: Offered(name=name, model=any_of(name)) for name in models}
-    state = State(model=ANY_MODEL, models=offered)
+    state = State(model=ANY_MODEL, models=offered, reference_model=reference_model)
     _declare(state, sorted(loaded, key=_projects_first))
     judged = [
         each for each in loaded
@@ -138,13 +153,31 @@ def any_of(name: str) -> Model:
 
 
 def adapters_for(settings: Settings) -> Adapters:
-    """What LoRA files are, for the models that a run would have, as far as they are there."""
-    found: dict[str, Body] = {}
-    models = {any_of(name).sha256: each.path for name, each in settings.models.items()}
-    for sha256, path in {ANY_MODEL.sha256: settings.model, **models}.items():
+    """What LoRAs, IP-Adapters and the like are, for the models that a run would have, as far as
+    they are there."""
+    known: dict[str, Body] = {}
+    layers: dict[str, Attentions] = {}
+    for sha256, path in _models(settings).items():
         with suppress(Unreadable, OSError):
-            found |= bodies({sha256: path})
-    return Adapters(found)
+            known |= bodies({sha256: path})
+            layers |= attentions({sha256: path})
+    return Adapters(known, layers)
+
+
+def reference_model_for(settings: Settings) -> ReferenceModel | None:
+    """What the settings name to show reference pictures with, compared with the models that a run
+    would have, as far as they are there."""
+    there = {}
+    for sha256, path in _models(settings).items():
+        with suppress(Unreadable, OSError):
+            attentions({sha256: path})
+            there[sha256] = path
+    return describe(settings.told, there)
+
+
+def _models(settings: Settings) -> dict[str, Path]:
+    models = {any_of(name).sha256: each.path for name, each in settings.models.items()}
+    return {ANY_MODEL.sha256: settings.model, **models}
 
 
 def looks_of(root: Path, adapters: Adapters | None = None) -> list[FileSeen]:
@@ -158,8 +191,12 @@ def looks_of(root: Path, adapters: Adapters | None = None) -> list[FileSeen]:
 def _problems(state: State, loaded: Loaded) -> list[Problem]:
     """All there is to say of a file, in the order of its lines."""
     if loaded.adapter is not None:
-        kind = "ControlNet" if loaded.adapter.control else "LoRA"
-        asks = loaded.adapter.why_no_control if loaded.adapter.control else loaded.adapter.why_not
+        if loaded.adapter.prompting is not None:
+            kind, asks = "IP-Adapter", loaded.adapter.prompting.why_not
+        elif loaded.adapter.control:
+            kind, asks = "ControlNet", loaded.adapter.why_no_control
+        else:
+            kind, asks = "LoRA", loaded.adapter.why_not
         models = (ANY_MODEL, *(each.model for each in state.models.values() if each.model))
         reasons = [asks(model.sha256) for model in models]
         why = reasons[0] if all(reasons) else ""  # It need not go with every model.

@@ -19,6 +19,7 @@ from pipeline.core.commands import Restore
 from pipeline.core.decide import decide, request
 from pipeline.core.declare import file_gone, file_seen
 from pipeline.core.evolve import evolve
+from pipeline.core.ip_adapters import ReferenceModel
 from pipeline.core.obey import restorable, restored
 from pipeline.core.pending import first_model
 from pipeline.core.plan import Plan, Planned, plan
@@ -59,8 +60,9 @@ def rehearse(settings: Settings) -> Rehearsed:
     hashes = root / PRIVATE / "cache/model-hashes.json"
     stock = take_stock(settings, hashes)
     state = rehearsed(
-        root, stock.usual, workers=settings.workers, adapters=stock.adapters, models=stock.offered
-    )
+        root, stock.usual, workers=settings.workers, adapters=stock.adapters, models=stock.offered,
+        reference_model=stock.reference_model,
+    )  # fmt: skip
     room = Room(
         weights=stock.weights,
         most=settings.models_resident,
@@ -79,6 +81,7 @@ def rehearsed(
     workers: int,
     adapters: Adapters | None = None,
     models: tuple[Offered, ...] = (),
+    reference_model: ReferenceModel | None = None,
 ) -> State:
     """The state that the inbox would come to, were a run begun now with that model, and with these
     that manifests may name."""
@@ -86,7 +89,7 @@ def rehearsed(
     known = [each.model.sha256 for each in models if each.model is not None]
     started = e.RunnerStarted(
         version=__version__, model=model, workers=workers, device="none", pid=0, models=models,
-        warm=first_model(state, model.sha256, known),
+        warm=first_model(state, model.sha256, known), reference_model=reference_model,
     )  # fmt: skip
     looks = looks_of(root, adapters)
     gone = sorted({*state.files, *state.rejected} - {look.file for look in looks})

@@ -20,7 +20,8 @@ from pipeline.inscription import Inscription, pixels_in, read
 from pipeline.telling import clean
 
 _FIELDS = ("prompt", "negative", "style", "seed", "size", "steps", "guidance", "sampler",
-           "clip_skip", "schedule", "lora", "from_", "refine", "control", "model")  # fmt: skip
+           "clip_skip", "schedule", "lora", "reference", "from_", "refine", "control",
+           "model")  # fmt: skip
 _PLACE = "Put it where no project adds a prompt or a negative of its own to it."
 _NOISE = (
     "the very same picture: from the same seed other programs make other noise, so expect one "
@@ -135,7 +136,7 @@ def _scalar(name: str, value: object) -> str:
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if name in ("prompt", "negative"):
         return json.dumps(value, ensure_ascii=False)
-    if name in ("lora", "from_", "refine", "control"):
+    if name in ("lora", "reference", "from_", "refine", "control"):
         return msgspec.json.encode(value).decode()
     return str(value)
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline import __version__
-from pipeline.commands.borrowing import NotThere, borrow
+from pipeline.commands.borrowing import NotDrawn, borrow
 from pipeline.commands.scaffold import CannotWrite, DiskRefuses
 from pipeline.core import observed as o
 from pipeline.core.record import Record, excesses
@@ -38,10 +38,6 @@ _CONDITIONS = ("device", "dtype", "threads", "batch", "torch", "diffusers", "lea
 
 class NotOurs(AnimeError):
     """The picture has no record of ours, or one that asks for what cannot be drawn."""
-
-
-class NotDrawn(AnimeError):
-    """The picture could not be drawn."""
 
 
 class NoWorker(AnimeError):
@@ -82,7 +78,7 @@ def reproduce(
     now = pixels_in(image.resolve())
     files, described = _suited(record, ModelFiles(path=model, told=told), others)
     with tempfile.TemporaryDirectory(prefix="anime-reproduce-") as folder:
-        resolved = _borrowed(record, inbox, Path(folder))
+        resolved = borrow(record.resolved, inbox, Path(folder))
         painted = _paint(Path(folder), record, files, resolved)
         drawn = Path(folder) / painted.file
         again = pixels_in(drawn)
@@ -138,13 +134,6 @@ def _record(image: Path) -> Record:
     if too_much := list(excesses(record)):
         raise NotOurs(f"the record of {image} asks for what cannot be: {', '.join(too_much)}")
     return record
-
-
-def _borrowed(record: Record, inbox: Path | None, folder: Path) -> Resolved:
-    try:
-        return borrow(record.resolved, inbox, folder)
-    except NotThere as error:
-        raise NotDrawn(error.message, error.hint) from error
 
 
 def _task(record: Record, resolved: Resolved) -> Task:

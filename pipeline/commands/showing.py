@@ -16,7 +16,7 @@ from pipeline.core.explained import Explained, Length, Measure, Story, explain
 from pipeline.core.models import model_of
 from pipeline.core.near import near
 from pipeline.core.prompt import Part
-from pipeline.core.resolved import Resolved
+from pipeline.core.resolved import Likeness, Resolved
 from pipeline.core.state import Image, JobState, State, Take, Verdict
 from pipeline.errors import AnimeError
 from pipeline.history import PRIVATE, event_of, journal_path
@@ -55,7 +55,10 @@ def show(settings: Settings, key: str, wanted: frozenset[Verdict | None] | None 
     root = settings.inbox
     hashes = root / PRIVATE / "cache/model-hashes.json"
     stock = take_stock(settings, hashes)
-    state = rehearsed(root, stock.usual, workers=settings.workers, models=stock.offered)
+    state = rehearsed(
+        root, stock.usual, workers=settings.workers, adapters=stock.adapters, models=stock.offered,
+        reference_model=stock.reference_model,
+    )  # fmt: skip
     job = find(state, root, key)
     files = stock.files.get(model_of(state, job) or "", settings.usual)
     return Shown(
@@ -151,6 +154,7 @@ def _picture(picture: Explained, *, several: bool) -> Iterator[str]:
     yield from map(clean, _guides(inputs))
     yield from _parts("prompt", picture.prompt)
     yield from _parts("negative", picture.negative)
+    yield from _references(inputs.likenesses)
     if picture.length is not None:
         length = picture.length
         fits = (
@@ -178,6 +182,13 @@ def _guides(inputs: Resolved) -> Iterator[str]:
             f"    steered by the {each.kind} of {each.picture.file}: {each.file}, weight "
             f"{each.weight:g}{share}"
         )
+
+
+def _references(likenesses: tuple[Likeness, ...]) -> Iterator[str]:
+    for likeness in likenesses:
+        pictures = ", ".join(clean(picture.file) for picture in likeness.pictures)
+        place = "" if likeness.whole else f", {likeness.left:.0%} to {likeness.right:.0%} across"
+        yield f"    after {pictures}, weight {likeness.weight:g}{place}"
 
 
 def _parts(word: str, parts: tuple[Part, ...]) -> Iterator[str]:

@@ -109,6 +109,7 @@ def _as_at_start(inbox: Path, state: State) -> State:
         state.model or ANY_MODEL,
         workers=state.workers,
         models=tuple(state.models.values()),
+        reference_model=state.reference_model,
     )
 
 

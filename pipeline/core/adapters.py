@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from pipeline.core.ip_adapters import IpAdapter
+
 SUFFIX = ".safetensors"
 PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl")
 LORAS, CONTROLS = "loras", "controlnets"
@@ -20,13 +22,15 @@ class AdapterFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `fault` says why it is none that can be used with any model, or is empty; `unfit` why not with
     a certain one, by that model's sha256. A file that is no LoRA has no `sha256`, unless it is a
-    ControlNet: then it is `control`, `unfit` is meant of that, and `fault` still of a LoRA.
+    ControlNet: then it is `control`, `unfit` is meant of that, and `fault` still of a LoRA. One
+    that is an IP-Adapter says so in `prompting`.
     """
 
     sha256: str = ""
     fault: str = ""
     unfit: dict[str, str] = {}
     control: bool = False
+    prompting: IpAdapter | None = None
 
     def why_not(self, model: str) -> str:
         """What is wrong with it as a LoRA of this model, given as sha256; empty if nothing is."""

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.core.adapters import AdapterFile
+from pipeline.core.ip_adapters import ReferenceModel
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.pictures import PictureFile
 from pipeline.core.problem import Problem
@@ -25,8 +26,9 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False, tag_field="type"):
 
 class RunnerStarted(Fact, frozen=True, kw_only=True, tag="runner_started"):
     """`model` draws what names none; `models` are those that a manifest may name, and `warm` is
-    the sha256 of the one that workers take first, empty for `model`. `pause_after` is after how
-    many failures in a row, of different jobs, the queue pauses; 0 is never."""
+    the sha256 of the one that workers take first, empty for `model`. `reference_model` is what
+    shows reference pictures to them, if the settings name it. `pause_after` is after how many
+    failures in a row, of different jobs, the queue pauses; 0 is never."""
 
     version: str
     model: Model
@@ -36,6 +38,7 @@ class RunnerStarted(Fact, frozen=True, kw_only=True, tag="runner_started"):
     pause_after: int = 3
     models: tuple[Offered, ...] = ()
     warm: str = ""
+    reference_model: ReferenceModel | None = None
 
 
 class ProjectDeclared(Fact, frozen=True, kw_only=True, tag="project_declared"):
@@ -109,7 +112,7 @@ class AdapterWithdrawn(Fact, frozen=True, kw_only=True, tag="adapter_withdrawn")
 
 
 class PictureDeclared(Fact, frozen=True, kw_only=True, tag="picture_declared"):
-    """A picture that somebody put there, which a job may be drawn from."""
+    """A picture that somebody put there, which a job or a bible may name."""
 
     file: str
     picture: PictureFile

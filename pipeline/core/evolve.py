@@ -106,6 +106,7 @@ def _run(state: State, event: e.RunnerStarted | e.ModelSwitched | e.ModelFailed)
             state.model, state.workers = event.model, event.workers
             state.pause_after = event.pause_after
             state.models = {offered.name: offered for offered in event.models}
+            state.reference_model = event.reference_model
             state.warm, state.switches = (event.warm or event.model.sha256,), 0
             state.unusable = {}
             for key in list(state.owed):
@@ -179,7 +180,7 @@ def _declare(state: State, event: _Declaration) -> None:
             state.files.setdefault(file, {})[f"job {key}"] = None
             state.folded[key.casefold()] = key
             state.guided.pop(key, None)
-            if event.spec.from_ is not None or event.spec.control:
+            if any((event.spec.from_, event.spec.control, event.spec.reference)):
                 state.guided[key] = None
         case e.JobWithdrawn(key=key, file=file):
             change_job(state, key, withdrawn=True)

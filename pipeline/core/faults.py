@@ -24,11 +24,16 @@ from pipeline.core.manifest import (
     Loras,
     Manifest,
     Project,
+    References,
     lora_path,
     loras_of,
     parse_size,
+    reference_of,
+    reference_path,
+    reference_pictures,
     split_tags,
 )
+from pipeline.core.pictures import REFERENCES, picture_fault
 from pipeline.core.samplers import SCHEDULES
 
 AXES = ("clip_skip", "expression", "guidance", "negative", "outfit", "sampler", "schedule", "size",
@@ -51,6 +56,7 @@ def faults(manifest: Manifest) -> list[Fault]:
         )
     if isinstance(manifest, (Character, Job)):
         found += _lora_faults(manifest.lora)
+        found += _reference_faults(manifest.reference)
     match manifest:
         case Project(defaults=defaults):
             found += _size_faults(("defaults", "size"), defaults.size)
@@ -91,6 +97,23 @@ def _lora_faults(said: Loras) -> Iterator[Fault]:
         seen.add(lora.file)
         if message:
             yield Fault(path=lora_path(said, number), message=message, hint=hint)
+
+
+def _reference_faults(said: References | None) -> Iterator[Fault]:
+    """Names that no picture is read from, and an IP-Adapter that none is read from."""
+    seen: set[str] = set()
+    for number, name in enumerate(reference_pictures(said)):
+        message, hint = picture_fault(name, REFERENCES)
+        if not message and name in seen:
+            message, hint = f"the picture {name!r} is here twice", "keep one of the two"
+        seen.add(name)
+        if message:
+            yield Fault(path=reference_path(said, number), message=message, hint=hint)
+    reference = reference_of(said)
+    if reference is not None and reference.model is not None:
+        message, hint = weights_fault(reference.model)
+        if message:
+            yield Fault(path=("reference", "model"), message=message, hint=hint)
 
 
 def _who(job: Job) -> Iterator[Fault]:

@@ -5,7 +5,7 @@ Pure; what they refer to is `pipeline.core.guides`'s.
 
 from collections.abc import Iterator
 
-from pipeline.core.adapters import inside, weights_fault
+from pipeline.core.adapters import weights_fault
 from pipeline.core.manifest import (
     GRAIN,
     LARGEST,
@@ -18,15 +18,13 @@ from pipeline.core.manifest import (
     pictures_of,
     refine_of,
 )
-from pipeline.core.pictures import SUFFIXES
-
-_TOLD = "PNG, JPEG and WebP are read"
+from pipeline.core.pictures import picture_fault
 
 
 def guide_faults(job: Job) -> Iterator[Fault]:
     """Everything wrong with them that the types cannot say."""
     for path, name in pictures_of(job):
-        message, hint = _picture_fault(name)
+        message, hint = picture_fault(name)
         if message:
             yield Fault(path=path, message=message, hint=hint)
     begin, refine = from_of(job.from_), refine_of(job.refine)
@@ -57,14 +55,3 @@ def guide_faults(job: Job) -> Iterator[Fault]:
                 f"{control.start:g}",
                 hint="give an end after the start, such as 1",
             )
-
-
-def _picture_fault(name: str) -> tuple[str, str]:
-    if inside(name) is None:
-        return (
-            f"{name!r} is outside the inbox, where nothing is read",
-            "copy the picture into the inbox, beside the manifest or into a folder pictures",
-        )
-    if not name.lower().endswith(SUFFIXES):
-        return f"{name!r} is no picture that is drawn from", f"{_TOLD}; save it as one of these"
-    return "", ""

@@ -19,13 +19,12 @@ from pipeline.core.manifest import (
     control_path,
     controls_of,
     from_of,
-    pictures_of,
     refine_of,
 )
 from pipeline.core.missing import Missing
 from pipeline.core.models import model_of
-from pipeline.core.near import near
-from pipeline.core.pictures import PictureFile, jobs_of, places
+from pipeline.core.picture_lookup import find_picture
+from pipeline.core.pictures import PictureFile
 from pipeline.core.resolved import Picture, Refined, Source, Steering
 from pipeline.core.state import JobState, State
 
@@ -62,12 +61,12 @@ def _source(
     if said is None:
         return None
     short = isinstance(spec.from_, str)
-    picture = _picture(
-        state, job, said.picture, ("from",) if short else ("from", "picture"), missing
-    )
+    place: Field = ("from",) if short else ("from", "picture")
+    picture = find_picture(state, job.file, said.picture, missing, field=place, job=job)
     mask = None
     if said.mask is not None:
-        mask = _picture(state, job, said.mask, ("from", "mask"), missing)
+        field = ("from", "mask")
+        mask = find_picture(state, job.file, said.mask, missing, field=field, job=job)
     _enough(steps, said.strength, ("from",) if short else ("from", "strength"), missing)
     if picture is not None and mask is not None:
         _alike(state, picture, mask, missing)
@@ -109,7 +108,8 @@ def _enough(steps: int, strength: float, place: Field, missing: list[Missing]) -
 def _controls(state: State, job: JobState, spec: Job, missing: list[Missing]) -> Iterator[Steering]:
     for number, said in enumerate(controls_of(spec.control)):
         place = control_path(spec.control, number)
-        picture = _picture(state, job, said.picture, (*place, "picture"), missing)
+        field = (*place, "picture")
+        picture = find_picture(state, job.file, said.picture, missing, field=field, job=job)
         weights = _control(state, job, said.model, (*place, "model"), missing)
         if picture is not None and weights is not None and said.weight:
             yield Steering(
@@ -136,86 +136,6 @@ def _control(
         missing.append(Missing(kind="ControlNet", name=name, field=place, why=why))
         return None
     return known, state.adapters[known].sha256
-
-
-def _picture(
-    state: State, job: JobState, name: str, place: Field, missing: list[Missing]
-) -> Picture | None:
-    """The picture that the job's manifest calls so: a file, or what a job has drawn."""
-    for file in places(job.file, name):
-        known = state.pictures.get(file)
-        if known is not None and known.fault:
-            why = f"the picture {file} cannot be drawn from: {known.fault}"
-            missing.append(Missing(kind="picture", name=name, field=place, why=why))
-            return None
-        if known is not None:
-            return Picture(file=file, sha256=known.sha256)
-        drawer = job_that_draws(state, file)
-        if drawer is None:
-            continue
-        if _comes_from(state, drawer, job.key, set()):
-            why = f"the picture {file} would be drawn from itself"
-            missing.append(Missing(kind="picture", name=name, field=place, why=why))
-            return None
-        sha256 = drawn_there(drawer, file)
-        if sha256 is not None:
-            return Picture(file=file, sha256=sha256)
-        if _is_to_draw(drawer, file):
-            why = f"the picture {file} is not drawn yet"
-            missing.append(Missing(kind="drawing", name=name, field=place, why=why))
-            return None
-    missing.append(
-        Missing(kind="picture", name=name, nearest=_nearest(state, job, name), field=place)
-    )
-    return None
-
-
-def job_that_draws(state: State, file: str) -> JobState | None:
-    """The job to which a picture of this name would belong."""
-    return next((state.jobs[key] for key in jobs_of(file) if key in state.jobs), None)
-
-
-def drawn_there(job: JobState, file: str) -> str | None:
-    """The sha256 of the picture that the job's last take has there, if it has been drawn."""
-    last = job.takes[-1] if job.takes else None
-    images = last.images.values() if last is not None else ()
-    return next((each.sha256 for each in images if each.file == file and not each.discarded), None)
-
-
-def _is_to_draw(job: JobState, file: str) -> bool:
-    """Whether the job may yet draw a picture of this name; how many it draws is known once it has
-    a take."""
-    number = file.removesuffix(".png").rpartition(".")[2]
-    if job.withdrawn or not number.isdigit() or int(number) < 1:
-        return False
-    return not job.takes or int(number) <= len(job.takes[-1].cells)
-
-
-def _comes_from(state: State, job: JobState, key: str, seen: set[str]) -> bool:
-    """Whether the job's pictures are drawn from those of the job `key`, over however many."""
-    if job.key == key:
-        return True
-    if job.key in seen:
-        return False
-    seen.add(job.key)
-    for _, name in pictures_of(job.spec):
-        for file in places(job.file, name):
-            before = None if file in state.pictures else job_that_draws(state, file)
-            if before is not None and _comes_from(state, before, key, seen):
-                return True
-    return False
-
-
-def _nearest(state: State, job: JobState, name: str) -> tuple[str, ...]:
-    """The names most like it that the manifest could say instead."""
-    known: dict[str, str] = {}
-    for file in state.pictures:
-        for folder in folders_above(job.file):
-            inside = f"{folder}/".lstrip("/")
-            if file.startswith(inside):
-                known.setdefault(file.rpartition("/")[2], file.removeprefix(inside))
-                break
-    return tuple(known[each] for each in near(name.rpartition("/")[2], known))
 
 
 def same_size(one: PictureFile, other: PictureFile) -> bool:

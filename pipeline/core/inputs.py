@@ -11,7 +11,7 @@ from pipeline.core.digest import digest
 from pipeline.core.guides import NO_GUIDES, Guides
 from pipeline.core.manifest import Job, Project, loras_of, split_tags
 from pipeline.core.prompt import Figure
-from pipeline.core.resolved import Adapter
+from pipeline.core.resolved import Adapter, Likeness
 from pipeline.core.styles import Style
 
 DIGITS = 12
@@ -27,7 +27,9 @@ def inputs_of(
     styles: Iterable[Style],
     job: Job,
     adapters: Iterable[Adapter] = (),
+    *,
     guides: Guides = NO_GUIDES,
+    likenesses: Iterable[Likeness] = (),
 ) -> list[tuple[str, Any]]:
     """The inputs of one job but its own words, by name (`akira.appearance`, `project.steps`,
     `style manga`), one after another: twins in a picture have two outfits.
@@ -68,6 +70,11 @@ def inputs_of(
     for control in guides.controls:
         found.append((f"picture {control.picture.file}", control.picture.sha256))
         found.append((f"ControlNet {control.file}", control.sha256))
+    for likeness in likenesses:
+        found.append(("IP-Adapter", (likeness.adapter, likeness.encoder)))
+        place = (likeness.weight, likeness.left, likeness.right)
+        for picture in likeness.pictures:
+            found.append((f"picture {picture.file}", (picture.sha256, *place)))
     found.append(("style", names if job.style is None else []))
     return [(name, value) for name, value in found if value not in (None, (), [])]
 

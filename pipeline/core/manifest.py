@@ -193,6 +193,39 @@ class Control(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     end: Annotated[Share, says("the share of the steps up to which it counts", 0.8)] = 1.0
 
 
+MOST_REFERENCES = 8
+"""Pictures of one reference."""
+PictureNames = (
+    PictureName
+    | Annotated[
+        tuple[PictureName, ...],
+        Meta(min_length=1, max_length=MOST_REFERENCES, description="Several of them"),
+    ]
+)
+ReferenceWeight = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Pictures of what is to be drawn, which an IP-Adapter shows to the model."""
+
+    picture: Annotated[
+        PictureNames,
+        says("the picture, or a list of them (PNG, JPEG, WebP): beside the manifest, in a folder "
+             "above it, or in a folder `references` there", "references/akira.png"),
+    ]  # fmt: skip
+    weight: Annotated[
+        ReferenceWeight, says("how much it counts beside the words; 0 leaves it out", 0.6)
+    ] = 0.6
+    model: Annotated[
+        LoraFile | None,
+        says("the IP-Adapter's file, looked for as a LoRA's is",
+             "loras/ip-adapter-plus_sd15.safetensors", "the one that the settings name"),
+    ] = None  # fmt: skip
+
+
+References = PictureNames | Reference
+
+
 class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A project's own style. `{prompt}` in `prompt` stands for what is styled."""
 
@@ -330,6 +363,12 @@ class Character(
         says("LoRA files that keep them as they are: a file, or `file`, `weight` and `trigger`, or "
              "a list of these", {"file": "loras/akira.safetensors", "weight": 0.8}),
     ] = ()  # fmt: skip
+    reference: Annotated[
+        References | None,
+        says("what they look like: a picture, a list of them, or `picture`, `weight` and `model`; "
+             "of several characters in a picture each keeps to its own part of it",
+             {"picture": "references/akira.png", "weight": 0.6}, "nothing"),
+    ] = None  # fmt: skip
     seed: Annotated[
         Seed | None, says("the seed of their jobs that have none", 7, "the job's own")
     ] = None
@@ -416,6 +455,12 @@ class Job(
         says("LoRA files of this job, beside those of its characters; of a file that one of them "
              "has too, the weight here holds", [{"file": "loras/rain.safetensors", "weight": 0.6}]),
     ] = ()  # fmt: skip
+    reference: Annotated[
+        References | None,
+        says("what the whole picture is to be like, beside the references of its characters: a "
+             "picture, a list of them, or `picture`, `weight` and `model`",
+             {"picture": "references/harbour.jpg", "weight": 0.4}, "nothing"),
+    ] = None  # fmt: skip
     count: Annotated[
         Count | None, says("how many pictures, each with its own seed", 2, "the project's, else 1")
     ] = None
@@ -574,6 +619,28 @@ def pictures_of(job: Job) -> tuple[tuple[tuple[str | int, ...], str], ...]:
     for number, control in enumerate(controls_of(job.control)):
         found.append(((*control_path(job.control, number), "picture"), control.picture))
     return tuple(found)
+
+
+def reference_of(said: References | None) -> Reference | None:
+    """What a manifest says of a reference, with all its fields."""
+    return said if said is None or isinstance(said, Reference) else Reference(picture=said)
+
+
+def reference_pictures(said: References | None) -> tuple[str, ...]:
+    """The pictures of a reference, as the manifest calls them."""
+    reference = reference_of(said)
+    if reference is None:
+        return ()
+    return (reference.picture,) if isinstance(reference.picture, str) else reference.picture
+
+
+def reference_path(said: References | None, number: int) -> tuple[str | int, ...]:
+    """Where in a manifest picture `number` (from 0) of its reference stands."""
+    place: tuple[str | int, ...] = ("reference",)
+    names = said
+    if isinstance(said, Reference):
+        place, names = (*place, "picture"), said.picture
+    return place if isinstance(names, str) else (*place, number)
 
 
 def _pieces(line: str) -> list[str]:

@@ -12,7 +12,7 @@ class Missing(Struct, frozen=True, kw_only=True):
 
     kind: Literal[
         "project", "character", "style", "schedule", "model", "outfit", "expression", "wildcard",
-        "picture", "drawing", "LoRA", "ControlNet",
+        "picture", "drawing", "LoRA", "ControlNet", "IP-Adapter",
     ]  # fmt: skip
     name: str
     nearest: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ known by what drew it and not by its file, so that a run does not tell twice of 
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -13,7 +14,8 @@ from pipeline.core.adapters import inside
 from pipeline.core.keys import folders_above
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-_FOLDER = "pictures"
+PICTURES, REFERENCES = "pictures", "references"
+"""Folders in which such files are looked for too: those to draw from, and those to draw after."""
 _DRAWN = re.compile(r"(?P<stem>.+)\.(?:\d{2,}|sheet)(?:-\d+)?\.png")
 """How the names end of what is drawn here (`pipeline.core.keys.picture_file`)."""
 
@@ -50,12 +52,27 @@ def jobs_of(file: str) -> tuple[str, ...]:
     return (stem, f"{head}#{name}") if dot and "/" not in name else (stem,)
 
 
-def places(manifest: str, name: str) -> Iterator[str]:
+def picture_fault(name: str, also: str = PICTURES) -> tuple[str, str]:
+    """What is wrong with a name of a picture by itself, and the way out; empty if nothing is."""
+    if inside(name) is None:
+        return (
+            f"{name!r} is outside the inbox, where nothing is read",
+            f"copy the picture into the inbox, beside the manifest or into a folder {also}",
+        )
+    if not name.lower().endswith(SUFFIXES):
+        return (
+            f"{name!r} is no picture that is drawn from",
+            "PNG, JPEG and WebP are read; save it as one of these",
+        )
+    return "", ""
+
+
+def places(manifest: str, name: str, also: str = PICTURES) -> Iterator[str]:
     """Where in the inbox the picture may stand that a manifest calls `name`, first choice first:
-    beside the manifest, in a folder `pictures` there, or in the same two of a folder above."""
-    below = inside(name)
+    beside the manifest, in a folder called `also` there, or in the same two of a folder above."""
+    below = inside(unicodedata.normalize("NFC", name))
     if below is None:
         return
     for folder in folders_above(manifest):
         yield f"{folder}/{below}".lstrip("/")
-        yield f"{folder}/{_FOLDER}/{below}".lstrip("/")
+        yield f"{folder}/{also}/{below}".lstrip("/")

@@ -93,7 +93,7 @@ def prompt_parts(
         return (*_once(first, [*said, *own]), *said, *_between(own, rest))
     groups = [
         Part(text=part.text, origin=part.origin, group=place)
-        for place, bible in zip(_places(figures), bibles, strict=True)
+        for place, bible in zip(places_of(figures), bibles, strict=True)
         for part in bible
     ]
     return (*_once(first, own), *_between(own, _once(added, own)), *groups)
@@ -132,7 +132,7 @@ def _placed(figures: Sequence[Figure], job: Job) -> bool:
     return len(figures) == len(SIDES) or (len(figures) > 1 and bool(job.cast))
 
 
-def _places(figures: Sequence[Figure]) -> tuple[str, ...]:
+def places_of(figures: Sequence[Figure]) -> tuple[str, ...]:
     """Each figure's place: what it says, else the next one from the left that is free."""
     taken = {figure.at for figure in figures}
     order = SIDES if len(figures) == len(SIDES) and taken <= {None, *SIDES} else PLACES

@@ -6,7 +6,7 @@ makes is one that a manifest may hold.
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,11 +23,13 @@ from pipeline.core.manifest import (
     SMALLEST,
     Job,
     Lora,
+    Reference,
 )
 from pipeline.core.parameters import SAMPLERS, SCHEDULES, Parameters
+from pipeline.core.pictures import SUFFIXES
 from pipeline.core.recipe_guides import guides_of
 from pipeline.core.record import MOST_GUIDANCE, MOST_SKIP, MOST_STEPS, Record
-from pipeline.core.resolved import Adapter
+from pipeline.core.resolved import Adapter, Likeness
 from pipeline.core.samplers import SCHEDULES as ABLE
 from pipeline.core.samplers import Sampler, Schedule
 
@@ -104,6 +106,7 @@ def of_record(record: Record) -> Recipe:
         sampler=asked.sampler,
         schedule=_able(asked.sampler, asked.schedule, notes),
         lora=tuple(_loras(asked.adapters, notes)),
+        reference=_reference(asked.likenesses, notes),
         clip_skip=asked.clip_skip if 1 < asked.clip_skip <= MOST_SKIP else None,
         **guides_of(asked, notes),
         model=_model(asked.called, notes),
@@ -171,6 +174,25 @@ def _model(called: str, notes: list[str]) -> str | None:
         return called or None
     notes.append(f"the model that was called {_short(called)}")
     return None
+
+
+def _reference(likenesses: Sequence[Likeness], notes: list[str]) -> Reference | None:
+    """What it was drawn after, where a job can say that: one reference, of the whole picture."""
+    likeness = likenesses[0] if likenesses else None
+    if likeness is None:
+        return None
+    names = tuple(picture.file for picture in likeness.pictures)
+    known = all(inside(name) == name and name.lower().endswith(SUFFIXES) for name in names)
+    if len(likenesses) > 1 or not likeness.whole or not known or len(set(names)) < len(names):
+        for each in likenesses:
+            shown = _listed(picture.file for picture in each.pictures)
+            place = "" if each.whole else f" from {each.left:.0%} to {each.right:.0%} of the width"
+            notes.append(f"the reference {shown}, weight {each.weight:g}{place}")
+        return None
+    model = likeness.file if inside(likeness.file) == likeness.file else None
+    return Reference(
+        picture=names[0] if len(names) == 1 else names, weight=likeness.weight, model=model
+    )
 
 
 def _asked_by(record: Record) -> str:

@@ -9,7 +9,14 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from pipeline.core.manifest import GRAIN, LARGEST, MOST_CONTROLS, MOST_LORA_WEIGHT, SMALLEST
+from pipeline.core.manifest import (
+    GRAIN,
+    LARGEST,
+    MOST_CONTROLS,
+    MOST_LORA_WEIGHT,
+    MOST_REFERENCES,
+    SMALLEST,
+)
 from pipeline.core.resolved import Made, Resolved
 
 KEY = "anime"
@@ -19,6 +26,8 @@ MOST_CONTROL = 2.0
 """How much a ControlNet may count."""
 MOST_ADAPTERS = 72
 """Eight of each of eight characters, and of the job."""
+MOST_LIKENESSES = 9
+"""That of each of eight characters, and the job's."""
 MOST_STEPS, MOST_GUIDANCE, MOST_SKIP, MOST_THREADS, MOST_REGIONS = 150, 30.0, 12, 1024, 8
 LONGEST_PROMPT = 100_000
 """What no picture of ours exceeds: a record of somebody else's is not to keep a machine busy."""
@@ -81,15 +90,31 @@ def excesses(record: Record) -> Iterator[str]:
         yield f"threads: {record.made.threads}"
     if len(asked.regions) > MOST_REGIONS:
         yield f"regions: {len(asked.regions)}"
+    yield from _beside(asked)
+    prompts = (asked.prompt, asked.negative, *(region.prompt for region in asked.regions))
+    if (longest := max(map(len, prompts))) > LONGEST_PROMPT:
+        yield f"prompt: {longest} characters"
+
+
+def _beside(asked: Resolved) -> Iterator[str]:
+    """The same of what is drawn with beside the model."""
     if len(asked.adapters) > MOST_ADAPTERS:
         yield f"adapters: {len(asked.adapters)}"
     for adapter in asked.adapters:
         if not abs(adapter.weight) <= MOST_LORA_WEIGHT:
             yield f"weight of a LoRA: {adapter.weight:g}"
     yield from _guides(asked)
-    prompts = (asked.prompt, asked.negative, *(region.prompt for region in asked.regions))
-    if (longest := max(map(len, prompts))) > LONGEST_PROMPT:
-        yield f"prompt: {longest} characters"
+    yield from _likenesses(asked)
+
+
+def _likenesses(asked: Resolved) -> Iterator[str]:
+    if len(asked.likenesses) > MOST_LIKENESSES:
+        yield f"likenesses: {len(asked.likenesses)}"
+    for likeness in asked.likenesses:
+        if len(likeness.pictures) > MOST_REFERENCES:
+            yield f"pictures of a reference: {len(likeness.pictures)}"
+        if not 0 < likeness.weight <= 1:
+            yield f"weight of a reference: {likeness.weight:g}"
 
 
 def _guides(asked: Resolved) -> Iterator[str]:

@@ -34,8 +34,9 @@ from pipeline.core.missing import Missing, Waiting
 from pipeline.core.models import find_model, model_of, wanted
 from pipeline.core.near import near
 from pipeline.core.prompt import Figure, Part, joined, negative_parts, prompt_parts
+from pipeline.core.references import find_likenesses
 from pipeline.core.regions import regions_of
-from pipeline.core.resolved import Adapter, Cell, Model, Resolved
+from pipeline.core.resolved import Adapter, Cell, Likeness, Model, Resolved
 from pipeline.core.samplers import SCHEDULES, Sampler
 from pipeline.core.state import JobState, State
 from pipeline.core.styles import Style
@@ -78,6 +79,7 @@ class _Scene(Struct, frozen=True, kw_only=True):
     wildcards: tuple[str, ...]
     adapters: tuple[Adapter, ...]
     guides: Guides
+    likenesses: tuple[Likeness, ...]
 
 
 def resolve(state: State, job: JobState) -> Compiled | Waiting:
@@ -113,7 +115,7 @@ def _inputs(state: State, job: JobState, scenes: Sequence[_Scene], model: Model)
     for scene in scenes:
         for name, value in inputs_of(
             scene.project, scene.figures, scene.styles, scene.variant.job, scene.adapters,
-            scene.guides,
+            guides=scene.guides, likenesses=scene.likenesses,
         ):  # fmt: skip
             values = found.setdefault(name, [])
             if value not in values:
@@ -153,6 +155,7 @@ def _scenes(state: State, job: JobState, missing: list[Missing]) -> Iterator[_Sc
             wildcards=_wildcards(state, job, (*prompt, *negative), missing),
             adapters=find_adapters(state, job.file, spec, figures, missing, model_of(state, job)),
             guides=_guides(state, job, spec, project, missing),
+            likenesses=find_likenesses(state, job, spec, figures, missing, model_of(state, job)),
         )  # fmt: skip
 
 
@@ -218,6 +221,7 @@ def _cell(scene: _Scene, words: Origins, model: Model) -> Cell:
         refine=scene.guides.refine,
         controls=scene.guides.controls,
         called=wanted(project, spec) or "",
+        likenesses=scene.likenesses,
     )
     return Cell(resolved=resolved, digest=resolved.digest, seed=words.seed, label=words.label)
 

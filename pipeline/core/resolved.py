@@ -69,8 +69,8 @@ class Adapter(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
 
 class Picture(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A picture that another is drawn from: its file's place in the inbox, and its sha256. Where
-    it stands decides nothing."""
+    """A picture that another is drawn from or after: its file's place in the inbox, and its sha256.
+    Where it stands decides nothing."""
 
     file: str = ""
     sha256: str
@@ -110,6 +110,38 @@ class Steering(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     end: float = 1.0
 
 
+class Likeness(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a picture, or a column of it, is to be like: one subject, by pictures of it.
+
+    An IP-Adapter and an image encoder, by sha256, show them to the model, and they count `weight`,
+    above 0 to 1. `file` is where the adapter stands in the inbox, '' for that of the settings.
+    `left` and `right` are the column's sides as shares of the picture's width; 0 and 1 are all of
+    it. Raises ValueError for what is no such part.
+    """
+
+    pictures: tuple[Picture, ...]
+    weight: float
+    adapter: str
+    encoder: str
+    file: str = ""
+    left: float = 0.0
+    right: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.left < self.right <= 1:
+            raise ValueError(
+                f"Likeness.left and Likeness.right: {self.left} to {self.right} is no part of a "
+                "picture; give shares of it with 0 <= left < right <= 1"
+            )
+        if not self.pictures:
+            raise ValueError("Likeness.pictures: there is none; give one or more")
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is about the whole picture."""
+        return (self.left, self.right) == (0, 1)
+
+
 class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Everything the model call takes but the seed; its digest decides what is the same picture.
 
@@ -135,6 +167,8 @@ class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     source: Source | None = None
     refine: Refined | None = None
     controls: tuple[Steering, ...] = ()
+    likenesses: tuple[Likeness, ...] = ()
+    """In the order in which they are added up."""
 
     called: str = ""
     """By which name of the settings the model was asked for; empty is the usual one."""
@@ -151,7 +185,16 @@ class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         controls = tuple(
             replace(each, file="", picture=replace(each.picture, file="")) for each in self.controls
         )
-        return digest(replace(self, adapters=nowhere, source=source, controls=controls, called=""))
+        likenesses = tuple(
+            replace(each, file="", pictures=tuple(replace(one, file="") for one in each.pictures))
+            for each in self.likenesses
+        )
+        return digest(
+            replace(
+                self, adapters=nowhere, source=source, controls=controls, likenesses=likenesses,
+                called="",
+            )
+        )  # fmt: skip
 
     @property
     def size(self) -> tuple[int, int]:
@@ -162,10 +205,11 @@ class Resolved(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
-        """Every picture that this one is drawn from."""
+        """Every picture that this one is drawn from or after."""
         source = self.source
         begun = () if source is None else (source.picture, *((source.mask,) if source.mask else ()))
-        return (*begun, *(each.picture for each in self.controls))
+        steering = (each.picture for each in self.controls)
+        return (*begun, *steering, *(one for each in self.likenesses for one in each.pictures))
 
     @property
     def work(self) -> float:

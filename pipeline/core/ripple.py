@@ -4,11 +4,14 @@ Pure. What is decided again and comes out as before makes no event, so reaching 
 only; reaching too short would make the state depend on the order of arrival.
 """
 
+from collections.abc import Iterable, Iterator, Set
+from unicodedata import normalize
+
 from msgspec import Struct
 
 from pipeline.core import events as e
 from pipeline.core.keys import PROJECT_FILES, folder_of, scope_of, slug
-from pipeline.core.manifest import pictures_of
+from pipeline.core.manifest import Job, pictures_of, reference_pictures
 from pipeline.core.models import model_of
 from pipeline.core.state import State
 
@@ -54,7 +57,7 @@ def ripple(state: State, event: e.Event) -> Ripple:
         ):
             return Ripple(jobs=_in_scope(state, scope_of(file)))
         case e.AdapterDeclared() | e.AdapterWithdrawn():
-            return Ripple(jobs=_with_loras(state))
+            return Ripple(jobs=_with_loras(state) | _with_references(state))
         case e.PictureDeclared(file=file) | e.PictureWithdrawn(file=file):
             return Ripple(jobs=_drawn_from(state, file.rpartition("/")[2]))
         case (
@@ -96,25 +99,45 @@ def _in_scope(state: State, scope: str) -> frozenset[str]:
 def _with_loras(state: State) -> frozenset[str]:
     """The jobs that name a LoRA or a ControlNet, or somebody who has one."""
     worn = {key.rpartition("/")[2] for key, bible in state.characters.items() if bible.spec.lora}
+    named = {job.key for job in state.jobs.values() if job.spec.lora or job.spec.control}
+    return _naming(state, worn) | named
+
+
+def _with_references(state: State) -> frozenset[str]:
+    """The jobs that have a reference, or somebody who has one."""
+    seen = {key.rpartition("/")[2] for key, one in state.characters.items() if one.spec.reference}
+    return _naming(state, seen) | {job.key for job in state.jobs.values() if job.spec.reference}
+
+
+def _naming(state: State, characters: Set[str]) -> frozenset[str]:
+    """The jobs with one of these characters, whose ever they are."""
     return frozenset(
         job.key
         for job in state.jobs.values()
-        if job.spec.lora
-        or job.spec.control
-        or any(slug(name.rpartition("/")[2]) in worn for name in job.spec.everybody)
+        if any(slug(name.rpartition("/")[2]) in characters for name in job.spec.everybody)
     )
 
 
 def _drawn_from(state: State, beginning: str) -> frozenset[str]:
-    """The jobs that name a picture whose file's name begins so, wherever it stands."""
-    return frozenset(
-        key
-        for key in state.guided
-        if any(
-            name.rpartition("/")[2].startswith(beginning)
-            for _, name in pictures_of(state.jobs[key].spec)
-        )
-    )
+    """The jobs that name a picture whose file's name begins so, wherever it stands, or somebody
+    whose bible does."""
+
+    def begins(names: Iterable[str]) -> bool:
+        lasts = (normalize("NFC", name.rpartition("/")[2]) for name in names)
+        return any(last.startswith(beginning) for last in lasts)
+
+    seen = {
+        key.rpartition("/")[2]
+        for key, one in state.characters.items()
+        if begins(reference_pictures(one.spec.reference))
+    }
+    own = frozenset(key for key in state.guided if begins(_pictures(state.jobs[key].spec)))
+    return own | _naming(state, seen) if seen else own
+
+
+def _pictures(job: Job) -> Iterator[str]:
+    yield from (name for _, name in pictures_of(job))
+    yield from reference_pictures(job.reference)
 
 
 def _with_character(state: State, key: str) -> frozenset[str]:

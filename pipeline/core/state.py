@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.core.adapters import AdapterFile
+from pipeline.core.ip_adapters import ReferenceModel
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.core.pictures import PictureFile
 from pipeline.core.problem import Problem
@@ -173,13 +174,13 @@ class State(Struct, kw_only=True):
     """Everything the journal says. `files` has the keys each manifest file declares, as
     `(kind, key)`; `owed` the jobs with pictures owed; `styles`, `wildcards`, `adapters` and
     `pictures` what such files hold; `drawn` is by `digest:seed`; `answered` the commands answered
-    last; `guided` the jobs that are drawn from pictures or by ControlNets; `failing` the jobs that
-    failed since a picture was drawn, oldest first, and `pause_after` how many of them are too
-    many.
+    last; `guided` the jobs that name pictures or ControlNets; `failing` the jobs that failed since
+    a picture was drawn, oldest first, and `pause_after` how many of them are too many.
 
     `model` draws what names none, and `models` are those that a manifest may name, by name. `warm`
     has the sha256 of those that the workers hold, the latest last; `switches` counts how often they
-    took another in this run; `unusable` says, by sha256, why one cannot be had in it."""
+    took another in this run; `unusable` says, by sha256, why one cannot be had in it.
+    `reference_model` shows reference pictures to them."""
 
     seq: int = 0
     at: str = ""
@@ -188,6 +189,7 @@ class State(Struct, kw_only=True):
     unusable: dict[str, str] = {}
     warm: tuple[str, ...] = ()
     switches: int = 0
+    reference_model: ReferenceModel | None = None
     workers: int = 0
     paused: str | None = None
     paused_by: Literal["person", "settings", "disk", "failures"] | None = None

@@ -75,6 +75,8 @@ class WorkerPool:
             *("--device", device),
             *("--threads", str(threads)),
             *("--previews", str(previews)),
+            *_path("--ip-adapter", model.told.ip_adapter),
+            *_path("--image-encoder", model.told.image_encoder),
             *(("--hashes", str(hashes)) if hashes is not None else ()),
         ]
         self._models = Models(model, several)
@@ -344,3 +346,7 @@ class WorkerPool:
         self._broken = True
         error = f"the workers can no longer be heard: {self._links.failed}"
         return [Broken(error=error, hint="start again; what was drawn is kept")]
+
+
+def _path(flag: str, path: Path | None) -> tuple[str, ...]:
+    return (flag, str(path.resolve())) if path is not None else ()

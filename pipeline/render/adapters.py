@@ -14,8 +14,8 @@ from typing import ClassVar
 from safetensors import safe_open
 from torch import nn
 
+from pipeline import disk
 from pipeline.adapters import read_header
-from pipeline.core.adapters import inside
 from pipeline.core.resolved import Adapter
 from pipeline.errors import AnimeError
 from pipeline.lora import Body, Misfit, Unreadable, layers_of, match
@@ -128,9 +128,8 @@ class Wardrobe:
 
 def _place(adapter: Adapter, root: Path) -> Path:
     """Where its file is; a link that leads out of the inbox is not followed."""
-    below = inside(adapter.file)
-    path = (root / below).resolve() if below is not None else root
-    if below is None or not path.is_relative_to(root.resolve()):
+    path = disk.below(root, adapter.file)
+    if path is None:
         raise CannotWear(
             f"the LoRA {adapter.file!r} is outside the inbox", "copy it into the inbox"
         )

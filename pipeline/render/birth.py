@@ -14,6 +14,8 @@ from multiprocessing.connection import Connection
 from msgspec import Struct
 from tqdm import tqdm
 
+from pipeline.model import NOTHING_TOLD, Told
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -31,6 +33,8 @@ class Outfit(Struct, frozen=True, kw_only=True):
     previews: int = 0
     several: bool = False
     """Whether there is more than one model; else any picture is drawn with the one there is."""
+    told: Told = NOTHING_TOLD
+    """What shows reference pictures to the models."""
 
 
 def enter(outfit: Outfit, keeper: Connection) -> None:

@@ -13,7 +13,6 @@ from typing import ClassVar
 from PIL import Image, ImageOps
 
 from pipeline import disk
-from pipeline.core.adapters import inside
 from pipeline.core.resolved import Picture
 from pipeline.errors import AnimeError
 from pipeline.rasters import MOST_BYTES, NoPicture, size_of
@@ -29,8 +28,8 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombEr
 
 
 class CannotUse(AnimeError):
-    """A file of the inbox that a picture is drawn from is not there any more, is another one by
-    now, or is none that can be used."""
+    """A file that a picture is drawn from or after is not there any more, is another one by now, or
+    is none that can be used."""
 
     exit_code: ClassVar[int] = 1
 
@@ -72,9 +71,8 @@ def place(file: str, root: Path, what: str) -> Path:
 
     Raises CannotUse for one that is outside.
     """
-    below = inside(file)
-    path = (root / below).resolve() if below is not None else root
-    if below is None or not path.is_relative_to(root.resolve()):
+    path = disk.below(root, file)
+    if path is None:
         raise CannotUse(f"the {what} {file!r} is outside the inbox", "copy it into the inbox")
     return path
 

@@ -38,6 +38,8 @@ def main() -> None:
     parser.add_argument("--device", choices=["cpu", "cuda", "auto"], default="auto")
     parser.add_argument("--threads", type=int, default=0, help="0: cores divided by workers")
     parser.add_argument("--previews", type=int, default=0, help="steps between two; 0: none")
+    parser.add_argument("--ip-adapter", type=Path, help="shows reference pictures to the models")
+    parser.add_argument("--image-encoder", type=Path, help="a folder: what that sees with")
     parser.add_argument("--hashes", type=Path, help="where the hashes of its files are remembered")
     given = parser.parse_args()
     begin(given.parent)
@@ -63,7 +65,7 @@ def main() -> None:
 def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
     box: Box[Message | Came] = Box()
     listen(runner, box)
-    from pipeline.model import check
+    from pipeline.model import Told, check
 
     models: dict[str, ModelFiles] = given.models
     if len(models) == 1:
@@ -88,6 +90,7 @@ def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
             threads=threads,
             previews=given.previews,
             several=len(models) > 1,
+            told=Told(ip_adapter=given.ip_adapter, image_encoder=given.image_encoder),
         )
         process = context.Process(target=enter, args=(outfit, line), name=name, daemon=True)
         process.start()

@@ -15,7 +15,8 @@ import diffusers
 import torch
 from PIL import Image
 
-from pipeline.core.resolved import Adapter, Made, Resolved
+from pipeline.core.resolved import Adapter, Likeness, Made, Resolved
+from pipeline.model import NOTHING_TOLD, Told
 from pipeline.render import lean as lean_
 from pipeline.render import passes, regions, schedulers
 from pipeline.render.adapters import Wardrobe
@@ -23,6 +24,7 @@ from pipeline.render.controls import Controls
 from pipeline.render.emerging import Emerging
 from pipeline.render.model import Pipe
 from pipeline.render.passes import NO_GUIDES, Guides, Pass
+from pipeline.render.references import References
 from pipeline.render.text import encode_all
 
 Begun = Callable[[float], None]
@@ -33,7 +35,8 @@ Emerged = Callable[[bytes], None]
 class Painter:
     """Draws with one pipeline, one picture at a time."""
 
-    def __init__(self, pipe: Pipe, device: torch.device) -> None:
+    def __init__(self, pipe: Pipe, device: torch.device, told: Told = NOTHING_TOLD) -> None:
+        """`told` names what shows reference pictures to the model."""
         self._pipe = pipe
         self._device = device
         self._config = dict(pipe.scheduler.config)
@@ -41,6 +44,7 @@ class Painter:
         self._emerging = Emerging(pipe)
         self._wardrobe = Wardrobe(pipe)
         self._controls = Controls(pipe)
+        self._references = References(pipe, told)
         pipe.unet.register_forward_pre_hook(self._before_unet)
 
     def wear(self, adapters: Sequence[Adapter], root: Path) -> None:
@@ -56,6 +60,13 @@ class Painter:
         Raises CannotUse if one of them cannot be had.
         """
         return passes.gather(resolved, self._controls, root)
+
+    def show(self, likenesses: Sequence[Likeness], root: Path) -> None:
+        """From now on draw after these references and no others, whose files are below `root`.
+
+        Raises CannotUse if one of them cannot be had.
+        """
+        self._references.show(likenesses, root)
 
     def paint(
         self,
@@ -78,9 +89,10 @@ class Painter:
         the text encoder took, and `stepped(n, of)` after each step; what either raises ends the
         picture and comes out of here. Every `previews` steps but the last, `emerged(jpeg)` is
         called just before it with what the picture looks like by then; 0 is never. Its LoRAs have
-        to be worn already.
+        to be worn already, and its references shown.
         """
         assert self._wardrobe.worn == resolved.adapters
+        assert self._references.shown == resolved.likenesses
         generator = torch.Generator("cpu").manual_seed(seed)
         before, image = 0, guides.picture
         with torch.inference_mode():
@@ -97,10 +109,15 @@ class Painter:
                         after = self._after(resolved, each)
                         told = _Told(before, after, previews, self._emerging, stepped, emerged)
                         less = lean_.applied(pipe, each.width, each.height) if lean else None
-                        with less or nullcontext(), passes.held(pipe, each):
+                        # Less first: it has processors of its own, and references' stay on top.
+                        seen = self._references.applied(
+                            each.width, each.height, guided=texts.negative is not None
+                        )
+                        with less or nullcontext(), passes.held(pipe, each), seen as shown:
                             drawn = pipe(
                                 **texts.named(),
                                 **named,
+                                **shown,
                                 num_inference_steps=each.steps,
                                 guidance_scale=resolved.guidance,
                                 generator=generator,

@@ -70,7 +70,7 @@ def gather(resolved: Resolved, controls: Controls, root: Path) -> Guides:
 
     Raises CannotUse if something cannot be had.
     """
-    if not resolved.pictures:
+    if resolved.source is None and not resolved.controls:
         return NO_GUIDES
     source, size = resolved.source, (resolved.width, resolved.height)
     picture = mask = None

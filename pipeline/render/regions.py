@@ -114,14 +114,20 @@ class _Blend:
         return torch.cat([given[: self._guided], *(prompts[row] for row in self._asked)])
 
     def _added(self, given: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """What SDXL's UNet is told beside: each prompt's pooled text; sizes are the same."""
+        """What the UNet is told beside: SDXL's each prompt's pooled text; sizes are the same, and
+        so are reference pictures, which have masks of their own."""
         pooled = [text.pooled for text in self._texts if text.pooled is not None]
-        times = given["time_ids"]
-        return {
-            **given,
-            "text_embeds": self._rows(given["text_embeds"], pooled),
-            "time_ids": self._rows(times, [times[-1:]] * len(self._texts)),
-        }
+        changed: dict[str, Any] = dict(given)
+        if "text_embeds" in given:
+            changed["text_embeds"] = self._rows(given["text_embeds"], pooled)
+            changed["time_ids"] = self._alike(given["time_ids"])
+        if "image_embeds" in given:
+            changed["image_embeds"] = [self._alike(words) for words in given["image_embeds"]]
+        return changed
+
+    def _alike(self, given: torch.Tensor) -> torch.Tensor:
+        """What is the same for every prompt, in as many rows."""
+        return self._rows(given, [given[-1:]] * len(self._texts))
 
     def gather(self, _: torch.nn.Module, __: Any, predicted: tuple[Any, ...]) -> tuple[Any, ...]:
         """Blend the rows into those that diffusers waits for."""

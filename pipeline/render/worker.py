@@ -159,7 +159,9 @@ class Worker:
 
     def _take(self, given: Given) -> None:
         try:
-            painter = Painter(model.attach(given.parcel), torch.device(self._outfit.device))
+            painter = Painter(
+                model.attach(given.parcel), torch.device(self._outfit.device), self._outfit.told
+            )
             painter.warm_up()
         except Exception as error:
             self._give_up(error)
@@ -218,6 +220,7 @@ class Worker:
 
         painter, called = self._artist(task)
         painter.wear(task.resolved.adapters, root)
+        painter.show(task.resolved.likenesses, root)
         guides = painter.gather(task.resolved, root)
         lean = task.lean
         image = painter.paint(

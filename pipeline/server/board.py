@@ -83,6 +83,8 @@ class Board:
                 | e.WildcardWithdrawn()
                 | e.AdapterDeclared()
                 | e.AdapterWithdrawn()
+                | e.PictureDeclared()
+                | e.PictureWithdrawn()
             ):
                 self._declared += 1
             case e.ManifestRejected(file=file) | e.ManifestMended(file=file):

@@ -42,6 +42,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     zero_snr: Literal["auto", "yes", "no"] = "auto"
     models: dict[str, ModelFiles] = {}
     models_resident: int = 0
+    ip_adapter: Path | None = None
+    image_encoder: Path | None = None
     workers: int = 3
     device: str = "auto"
     threads: int = 0
@@ -59,7 +61,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def told(self) -> Told:
         """What is said of the model that it does not say itself."""
-        return Told(vae=self.vae, prediction=self.prediction, zero_snr=self.zero_snr)
+        return Told(
+            vae=self.vae, prediction=self.prediction, zero_snr=self.zero_snr,
+            ip_adapter=self.ip_adapter, image_encoder=self.image_encoder,
+        )  # fmt: skip
 
     @property
     def usual(self) -> ModelFiles:
@@ -263,7 +268,13 @@ def _names(value: object, text: bool) -> tuple[str, ...]:
 
 
 _NAME = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]{1,253})(:[1-9][0-9]{0,4})?"
-_PATHS = {"inbox": "a folder", "model": "a folder or a file", "vae": "a file"}
+_PATHS = {
+    "inbox": "a folder",
+    "model": "a folder or a file",
+    "vae": "a file",
+    "ip_adapter": "a file",
+    "image_encoder": "a folder",
+}
 _RULES: dict[str, tuple[str, str, Callable[[object, bool], Any]]] = {
     "workers": ("a whole number from 1 to 64", "3 is usual", _whole(1, 64)),
     "device": (

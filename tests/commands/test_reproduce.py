@@ -8,7 +8,8 @@ import torch
 from msgspec.structs import replace
 from PIL import Image, PngImagePlugin
 
-from pipeline.commands.reproduce import NotDrawn, NotOurs, Reproduced, reproduce
+from pipeline.commands.borrowing import NotDrawn
+from pipeline.commands.reproduce import NotOurs, Reproduced, reproduce
 from pipeline.commands.scaffold import CannotWrite
 from pipeline.core import record
 from pipeline.core.digest import digest

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pipeline.core.faults import faults
-from pipeline.core.manifest import Control, From, Lora, Refine
+from pipeline.core.manifest import Control, From, Lora, Reference, Refine
 from pipeline.core.parameters import Parameters, parse, write
-from pipeline.core.recipe import NoRecipe, of_parameters, of_record
+from pipeline.core.recipe import NoRecipe, Recipe, of_parameters, of_record
 from pipeline.core.record import Record, decode, encode, excesses
 from pipeline.core.resolved import (
     Adapter,
+    Likeness,
     Made,
     Picture,
     Refined,
@@ -193,6 +194,38 @@ def test_its_loras_are_named_by_where_they_stood() -> None:
     made = of_record(mine)
     assert made.job.lora == (Lora(file="show/loras/akira.safetensors", weight=0.8),)
     assert "the LoRA ../x.safetensors, weight 1" in made.notes
+
+
+def test_its_reference_is_named_where_a_job_can_say_it() -> None:
+    pictures = (Picture(file="show/a.png", sha256="a" * 64), Picture(file="b.jpg", sha256="b" * 64))
+    whole = Likeness(pictures=pictures, weight=0.8, adapter="c" * 64, encoder="d" * 64)
+
+    def made(*likenesses: Likeness) -> Recipe:
+        return of_record(replace(RECORD, resolved=replace(RESOLVED, likenesses=likenesses)))
+
+    found = made(whole)
+    assert found.job.reference == Reference(picture=("show/a.png", "b.jpg"), weight=0.8)
+    assert found.notes == made().notes
+    own = replace(whole, pictures=pictures[:1], file="loras/plus.safetensors")
+    assert made(own).job.reference == Reference(
+        picture="show/a.png", weight=0.8, model="loras/plus.safetensors"
+    )
+    left = replace(whole, right=0.5)
+    said = "the reference show/a.png, b.jpg, weight 0.8"
+    assert made(left).job.reference is None
+    assert made(left).notes[-1] == f"{said} from 0% to 50% of the width"
+    assert made(whole, left).notes[-2:] == (said, f"{said} from 0% to 50% of the width")
+    outside = replace(whole, pictures=(Picture(file="../a.png", sha256="a" * 64),))
+    assert made(outside).notes[-1] == "the reference ../a.png, weight 0.8"
+
+
+def test_a_record_with_too_many_references_is_told() -> None:
+    one = Likeness(pictures=(Picture(sha256="a"),), weight=1, adapter="b", encoder="c")
+    loud = replace(one, weight=7, pictures=one.pictures * 9)
+    asked = replace(RESOLVED, likenesses=(*[one] * 9, loud))
+    assert list(excesses(replace(RECORD, resolved=asked))) == [
+        "likenesses: 10", "pictures of a reference: 9", "weight of a reference: 7",
+    ]  # fmt: skip
 
 
 def test_clip_skip_is_carried_over() -> None:

@@ -6,18 +6,14 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import pytest
 import torch
-import transformers
 
 from pipeline.core.resolved import Adapter
 from pipeline.pictures import sha256_of
 from pipeline.render.adapters import CannotWear, Wardrobe
 from tests.render import loras, tiny
 
-_diffusers: Any = diffusers
-_transformers: Any = transformers
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # diffusers of numpy 2
 
 ROUNDING = 1e-5
@@ -35,35 +31,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def pipe(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A tiny SDXL with random weights, of the real one's classes and kinds of blocks."""
-    torch.manual_seed(3)
-    tokenizer = tiny._tokenizer(tmp_path_factory.mktemp("words"))
-    first, second = (
-        _transformers.CLIPTextConfig(
-            vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-            num_attention_heads=4, projection_dim=32, hidden_act="gelu",
-            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-        for _ in range(2)
-    )  # fmt: skip
-    unet = _diffusers.UNet2DConditionModel(
-        sample_size=8, block_out_channels=(16, 32, 32), layers_per_block=2,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        transformer_layers_per_block=(1, 2, 1), attention_head_dim=(2, 4, 4),
-        use_linear_projection=True, addition_embed_type="text_time", addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=32 + 6 * 8, cross_attention_dim=64,
-        norm_num_groups=8,
-    )  # fmt: skip
-    made = _diffusers.StableDiffusionXLPipeline(
-        vae=tiny._vae(), text_encoder=_transformers.CLIPTextModel(first),
-        text_encoder_2=_transformers.CLIPTextModelWithProjection(second), tokenizer=tokenizer,
-        tokenizer_2=tokenizer, unet=unet, scheduler=_diffusers.EulerDiscreteScheduler(),
-        add_watermarker=False,
-    )  # fmt: skip
-    made.set_progress_bar_config(disable=True)
-    return made
+    return tiny.xl(tmp_path_factory.mktemp("words"))
 
 
 def sgm(name: str) -> str:

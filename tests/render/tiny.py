@@ -43,6 +43,39 @@ def build(folder: Path, seed: int = 20) -> Path:
     return folder
 
 
+def xl(words: Path) -> Any:
+    """A tiny SDXL with random weights, of the real one's classes and kinds of blocks; the files of
+    its tokenizer go to `words`."""
+    torch.manual_seed(3)
+    tokenizer = _tokenizer(words)
+    first, second = (
+        _transformers.CLIPTextConfig(
+            vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+            num_attention_heads=4, projection_dim=32, hidden_act="gelu",
+            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        for _ in range(2)
+    )  # fmt: skip
+    unet = _diffusers.UNet2DConditionModel(
+        sample_size=8, block_out_channels=(16, 32, 32), layers_per_block=2,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        transformer_layers_per_block=(1, 2, 1), attention_head_dim=(2, 4, 4),
+        use_linear_projection=True, addition_embed_type="text_time", addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=32 + 6 * 8, cross_attention_dim=64,
+        norm_num_groups=8,
+    )  # fmt: skip
+    made = _diffusers.StableDiffusionXLPipeline(
+        vae=_vae(), text_encoder=_transformers.CLIPTextModel(first),
+        text_encoder_2=_transformers.CLIPTextModelWithProjection(second), tokenizer=tokenizer,
+        tokenizer_2=tokenizer, unet=unet, scheduler=_diffusers.EulerDiscreteScheduler(),
+        add_watermarker=False,
+    )  # fmt: skip
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
 def _unet() -> Any:
     return _diffusers.UNet2DConditionModel(
         sample_size=8,

@@ -7,6 +7,7 @@ export function facts({ job, take, recipe, ...image }) {
   return Object.entries({
     Prompt: recipe.prompt, Negative: recipe.negative,
     Regions: (recipe.regions ?? []).map((region) => region.prompt).join(" | "),
+    References: (recipe.likenesses ?? []).map(reference).join(" | "),
     Seed: String(image.seed), Size: size(recipe.refine ?? recipe),
     From: begun(recipe.source), Refined: refined(recipe),
     Control: (recipe.controls ?? []).map(steered).join(" | "),
@@ -34,6 +35,10 @@ function refined({ refine, ...recipe }) {
 
 function steered({ kind, picture, file, weight = 1 }) {
   return `${kind} of ${picture.file} by ${file}, weight ${weight}`;
+}
+
+function reference({ pictures, weight }) {
+  return `${pictures.map((picture) => picture.file).join(", ")} (${weight})`;
 }
 
 export function title({ job, take, label, index }) {
