@@ -103,6 +103,8 @@ def test_from_manifests_to_pictures_and_back(tmp_path: Path, tiny_model: Path, t
         "rei.yaml": "kind: character\nname: Rei\nreference: {picture: b.png, weight: 1}\n",
         "one.yaml": "kind: job\ncharacters: [akira]\nprompt: rain\n",
         "two.yaml": "kind: job\ncast: [{who: akira}, {who: rei, expression: smile}]\n",
+        "three.yaml": "kind: job\nprompt: sun\nreference: one.01.png\nfrom: two.01.png\n"
+        "refine: {scale: 2, strength: 0.5}\n",
     }
     ip_adapters.picture(inbox / "references/a.png", "red")
     ip_adapters.picture(inbox / "b.png", "blue")
@@ -114,14 +116,17 @@ def test_from_manifests_to_pictures_and_back(tmp_path: Path, tiny_model: Path, t
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout
 
-    assert said("check") == "5 manifests, nothing to mend\n"
-    assert "2 pictures to draw" in said("plan", status=5)
-    assert "jobs      2 done" in said("run", "--once", "--port", "0")
+    assert said("check") == "6 manifests, nothing to mend\n"
+    assert "2 pictures to draw" in said("plan", status=1), "the third waits for these"
+    assert "jobs      3 done" in said("run", "--once", "--port", "0")
     record = record_of(inbox / "two.01.png")
     assert record is not None
     assert [each.pictures[0].file for each in record.resolved.likenesses] == [
         "references/a.png", "b.png",
     ]  # fmt: skip
+    three = said("show", "three")
+    assert "after one.01.png, weight 0.6" in three
+    assert "from two.01.png" in three
     assert "after references/a.png, weight 0.6, 0% to 50% across" in said("show", "two")
     assert 'reference: {"picture":"references/a.png","weight":0.6}' in said("recipe", "one.01.png")
     assert "# - the reference b.png, weight 1 from 50% to 100% of the width" in said(
