@@ -23,8 +23,9 @@ from pipeline.core.prompt import negative_parts, prompt_parts
 from pipeline.inbox.load import MOST_PROBLEMS, Loaded, load
 from pipeline.inbox.yaml import LARGEST_FILE
 
-LONGEST = 1.0
-"""Seconds for any one file."""
+LONGEST = 20.0
+"""CPU seconds for any one file: ten times what a busy machine takes for the worst. What grows with
+the square of the file would take hours."""
 GOOD = b"kind: job\nname: good\nprompt: city at night\n"
 GOOD_JOB = Job(name="good", prompt="city at night")
 EXAMPLES = [
