@@ -1,5 +1,6 @@
 """For all tests: runs of the runner; hypothesis keeps no deadline, since machines are shared."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,10 @@ from hypothesis import settings
 from pipeline.core import events as e
 from pipeline.journal.files import Files
 from tests.running import Run
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each of several tests at a time would take all cores, and mostly wait for the others' threads.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _COUNTED = "counted"
 _counts: dict[str, Counter[str]] = {}
