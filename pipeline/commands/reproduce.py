@@ -110,7 +110,10 @@ def _suited(
                 raise
             continue
         if described.sha256 == record.resolved.model:
-            return replace(each, sha256=described.sha256), described
+            # What shows reference pictures is named once, for all models.
+            shown_by = usual.told.ip_adapter, usual.told.image_encoder
+            told = replace(each.told, ip_adapter=shown_by[0], image_encoder=shown_by[1])
+            return replace(each, sha256=described.sha256, told=told), described
         if each is usual:
             mine = described
     assert mine is not None

@@ -1,6 +1,7 @@
 """How often the weights are in memory: PSS of the shared slab over keeper and workers."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.benchmarks.table import Row
@@ -35,7 +36,12 @@ def weights(folder: Path, device: str) -> list[Row]:
 
 def resident(studio: Studio) -> tuple[int, int]:
     """The slab's proportional share summed over keeper and workers, and its size; bytes."""
-    maps = [_slab(pid) for pid in studio.pool.pids().values()]
+    return shared(studio.pool.pids().values())
+
+
+def shared(pids: Iterable[int]) -> tuple[int, int]:
+    """The same of these processes."""
+    maps = [_slab(pid) for pid in pids]
     return sum(share for share, _ in maps), max(size for _, size in maps)
 
 

@@ -137,7 +137,9 @@ def test_a_written_model_is_the_beginning_of_a_new_one(tmp_path: Path) -> None:
     torch.testing.assert_close(now, then.half().float())
 
 
-@pytest.mark.parametrize("make", [vae_trainer, text_trainer, unet_trainer])
+@pytest.mark.parametrize(
+    "make", [vae_trainer, text_trainer, pytest.param(unet_trainer, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_training_goes_on_from_its_checkpoint(
     make: Callable[[], Any], tmp_path: Path
 ) -> None:
@@ -151,6 +153,7 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(
         torch.testing.assert_close(_tensors(again.state())[name], value, msg=name)
 
 
+@pytest.mark.slow
 def test_a_resumed_unet_training_takes_the_same_steps_as_an_undisturbed_one() -> None:
     whole, part = unet_trainer(), unet_trainer()
     whole.step(1e-3, 0.0)

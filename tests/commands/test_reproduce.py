@@ -83,6 +83,7 @@ def test_a_picture_is_drawn_again_to_the_pixel(
     assert (mine.commit, mine.made.threads) == ("ab" * 20, 1)
 
 
+@pytest.mark.slow
 def test_of_several_models_the_one_is_taken_that_drew_it(
     first: tuple[Reproduced, Path], tmp_path: Path, model: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_of_several_models_the_one_is_taken_that_drew_it(
     assert same.lines == (f"the same pixels: {first[1]}",)
 
 
+@pytest.mark.slow
 def test_its_loras_are_found_in_the_inbox_wherever_they_stand_now(
     tmp_path: Path, model: Path
 ) -> None:
@@ -137,6 +139,7 @@ def test_a_picture_that_was_drawn_from_others_finds_them_by_content(
         reproduce(tmp_path / "kept.png", model, tmp_path / "more.png", inbox)
 
 
+@pytest.mark.slow
 def test_a_retouched_picture_of_another_model_is_told(
     first: tuple[Reproduced, Path], tmp_path: Path, model: Path
 ) -> None:

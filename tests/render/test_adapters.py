@@ -113,6 +113,7 @@ def test_several_at_once_are_added_up_with_their_weights(
     assert mine == by_bare(bare, INPUTS)
 
 
+@pytest.mark.slow
 def test_after_a_hundred_jobs_the_shared_weights_are_those_that_they_were(
     pipe: Any, files: dict[str, Path]
 ) -> None:

@@ -305,6 +305,7 @@ def test_a_vae_wider_than_the_unet_is_not_converted(case: Case) -> None:
     assert [(w.data_ptr(), w.dtype) for w in shared.vae.parameters()] == before
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_workers_draw_with_one_file_and_what_is_told_of_it(case: Case, tmp_path: Path) -> None:
     """From the keeper's command line to the picture beside its manifest.

@@ -143,6 +143,7 @@ def test_a_bible_reaches_the_pixels_and_an_outfit_of_it_too(draw: Draw) -> None:
     )
 
 
+@pytest.mark.slow
 def test_every_style_reaches_the_pixels(draw: Draw) -> None:
     styles = ["cyberpunk", "fantasy", "steampunk", "studio_ghibli", "manga", "none"]
     job = f"characters: [Akira]\nprompt: 1girl, beach\nmatrix: {{style: [{', '.join(styles)}]}}\n"
@@ -150,6 +151,7 @@ def test_every_style_reaches_the_pixels(draw: Draw) -> None:
     assert told == [*styles[:-1], "nothing"]
 
 
+@pytest.mark.slow
 def test_synonyms_underscores_and_unknown_words_do_no_harm(draw: Draw) -> None:
     prompts = [
         "1girl, grey_hair, twin_tails, smile, blue dress, beach",
@@ -165,6 +167,7 @@ def test_synonyms_underscores_and_unknown_words_do_no_harm(draw: Draw) -> None:
         assert share >= 0.66, name
 
 
+@pytest.mark.slow
 def test_a_negative_prompt_takes_something_away(draw: Draw) -> None:
     """Nothing is said of the place: with `rain` in the negative prompt it is another one."""
     inputs = replace(RESOLVED, prompt="1girl, red hair, rain", negative="", steps=15)

@@ -91,6 +91,7 @@ def test_pictures_with_references_and_without_are_the_same_on_every_worker(
     assert shown.worker(worker).pid == pid
 
 
+@pytest.mark.slow
 def test_from_manifests_to_pictures_and_back(tmp_path: Path, tiny_model: Path, told: Told) -> None:
     inbox = tmp_path / "inbox"
     settings = {"model": tiny_model, "ip_adapter": told.ip_adapter,

@@ -94,6 +94,7 @@ def test_pictures_are_those_of_their_model_and_what_went_is_freed(two: _Two, rea
     ]
 
 
+@pytest.mark.slow
 def test_two_at_once_draw_as_each_alone_also_after_a_worker_died(two: _Two) -> None:
     two.hold(two.tiny)
     alone = two.pixels("alone", two.tiny)
@@ -112,6 +113,7 @@ def test_two_at_once_draw_as_each_alone_also_after_a_worker_died(two: _Two) -> N
     assert two.pixels("last", two.other) == other
 
 
+@pytest.mark.slow
 def test_a_killed_keeper_comes_back_with_the_model_that_was_held(two: _Two) -> None:
     two.hold(two.other)
     before = two.pixels("before", two.other)
