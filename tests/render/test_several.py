@@ -55,6 +55,10 @@ class _Two:
         assert record.model == model.path.name
         return pixels_in(self.pool.root / painted.file)
 
+    def settles(self, slabs: dict[str, int]) -> None:
+        """Wait until so many are there; the keeper frees one just after the workers are free."""
+        self.pool.until(lambda: self.slabs() == slabs, 60.0)
+
     def slabs(self) -> dict[str, int]:
         """How many models each process has, by name: mapped by a worker, open in the keeper."""
         found = {}
@@ -80,10 +84,10 @@ def two(
 def test_pictures_are_those_of_their_model_and_what_went_is_freed(two: _Two, real: Pool) -> None:
     two.pool.all_free()
     first = two.pixels("first", two.tiny)
-    assert two.slabs() == {"keeper": 1, "worker-1": 1, "worker-2": 1}
+    two.settles({"keeper": 1, "worker-1": 1, "worker-2": 1})
     two.hold(two.other)
     second = two.pixels("second", two.other)
-    assert two.slabs() == {"keeper": 1, "worker-1": 1, "worker-2": 1}
+    two.settles({"keeper": 1, "worker-1": 1, "worker-2": 1})
     two.hold(two.tiny)
     assert two.pixels("third", two.tiny) == first != second
     assert pixels_in(real.root / real.draw(task("alone")).file) == first
@@ -100,16 +104,16 @@ def test_two_at_once_draw_as_each_alone_also_after_a_worker_died(two: _Two) -> N
     alone = two.pixels("alone", two.tiny)
     assert two.pool.pool.fits((two.tiny.sha256, two.other.sha256))
     two.hold(two.tiny, two.other)
-    assert two.slabs() == {"keeper": 2, "worker-1": 2, "worker-2": 2}
+    two.settles({"keeper": 2, "worker-1": 2, "worker-2": 2})
     assert two.pixels("mine", two.tiny) == alone
     other = two.pixels("theirs", two.other)
     os.kill(two.pool.pool.pids()["worker-1"], signal.SIGKILL)
     two.pool.until(lambda: any(isinstance(one, Lost) for one in two.pool.reports))
     two.pool.all_free()
-    assert two.slabs() == {"keeper": 2, "worker-1": 2, "worker-2": 2}
+    two.settles({"keeper": 2, "worker-1": 2, "worker-2": 2})
     assert two.pixels("again", two.other) == other
     two.hold(two.other)
-    assert two.slabs() == {"keeper": 1, "worker-1": 1, "worker-2": 1}
+    two.settles({"keeper": 1, "worker-1": 1, "worker-2": 1})
     assert two.pixels("last", two.other) == other
 
 
@@ -130,7 +134,7 @@ def test_a_model_that_does_not_load_is_said_and_the_workers_take_another(two: _T
     (unusable,) = [report for report in two.pool.reports if isinstance(report, Unusable)]
     assert unusable.model == two.torn.sha256
     assert "torn" in unusable.error
-    assert two.slabs() == {"keeper": 0, "worker-1": 0, "worker-2": 0}
+    two.settles({"keeper": 0, "worker-1": 0, "worker-2": 0})
     two.hold(two.other)
     two.pixels("in-spite", two.other)
 
