@@ -38,6 +38,12 @@ def figures(request: pytest.FixtureRequest) -> Figures:
     return Figures(request.node)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start processes come first, so that no long one is left over for the end."""
+    heavy = {item.path for item in items if item.get_closest_marker("process")}
+    items.sort(key=lambda item: item.path not in heavy)
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when != "teardown":
         return
