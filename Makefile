@@ -30,7 +30,7 @@ demo: $(INSTALLED) ## draw the examples with the bundled model
 	$(BIN)/python -m pipeline demo $(ARGS)
 
 test: lint ## everything that has to hold: lint, types, rooms, tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint ## the fast part of test: no browser, no processes
 	$(BIN)/python -m pytest -m "not slow and not gpu and not browser and not process" $(ARGS)

@@ -59,6 +59,7 @@ def matches(shown: str, printed: str) -> bool:
     return all(any(re.fullmatch(pattern, line) for line in lines) for pattern in wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_block_of_the_story_is_true(tmp_path: Path) -> None:
     folder, printed = tmp_path, ""

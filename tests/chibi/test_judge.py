@@ -31,6 +31,7 @@ def single(**values: object) -> Scene:
     return msgspec.structs.replace(scene, figures=(figure,), **values)
 
 
+@pytest.mark.slow
 def test_a_judge_learns_what_it_is_shown(tmp_path: Path) -> None:
     trainer = JudgeTrainer(judge(), pictures(tmp_path), SCENES)
     losses = [trainer.step(2e-3, 0.5)["loss"] for _ in range(13)]

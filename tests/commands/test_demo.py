@@ -25,6 +25,7 @@ style: manga
 """
 
 
+@pytest.mark.slow
 @pytest.mark.process
 @pytest.mark.timeout(400)
 def test_all_examples_are_drawn(tmp_path: Path) -> None:

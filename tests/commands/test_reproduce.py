@@ -59,6 +59,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, model: Path) -> tuple[Reprod
     return reproduce(_painted(folder / "other.png", wanted), model, kept), kept
 
 
+@pytest.mark.slow
 def test_other_pixels_and_what_differs_are_told(first: tuple[Reproduced, Path]) -> None:
     found, kept = first
     assert not found.same

@@ -71,6 +71,7 @@ def test_every_picture_is_there_once_with_the_pixels_of_an_undisturbed_run(tmp_p
     assert not list(struck.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_sigterm_finishes_the_pictures_in_work_and_leaves_the_rest_owed(tmp_path: Path) -> None:
     """A drain: exit code 0, nothing half drawn, nothing left running."""
     write(tmp_path / "inbox", JOBS)
