@@ -21,7 +21,7 @@ pytestmark = [
 def test_a_sample_of_every_kind_of_call_is_killed_and_failed(
     tmp_path: Path, figures: Figures
 ) -> None:
-    """Of every kind of call one in the middle of the run is killed, and of every other one fails."""
+    """Of every kind of call one in the middle of a run is killed; every other one fails, too."""
     for _, start, wanted in stages(tmp_path):
         every = points(start, tmp_path, ["kill"])
         middles = [
