@@ -30,6 +30,7 @@ def drawn(root: Path) -> list[tuple[str, int, int]]:
     ]
 
 
+@pytest.mark.slow
 def test_every_picture_is_there_once_with_the_pixels_of_an_undisturbed_run(tmp_path: Path) -> None:
     """Killed three ways in mid-render, then started again."""
     calm, struck = tmp_path / "calm", tmp_path / "struck"
