@@ -5,7 +5,7 @@ Owns the wording and that nothing in it can steer a terminal. Never prints.
 
 import unicodedata
 from datetime import datetime
-from typing import Literal, TypeAlias, assert_never
+from typing import Literal, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -59,18 +59,6 @@ def job_of(event: e.Event) -> str | None:
         return event.key
     job: str | None = getattr(event, "job", None)
     return job
-
-
-_Supply: TypeAlias = (
-    e.StylesDeclared
-    | e.StylesWithdrawn
-    | e.WildcardDeclared
-    | e.WildcardWithdrawn
-    | e.AdapterDeclared
-    | e.AdapterWithdrawn
-    | e.PictureDeclared
-    | e.PictureWithdrawn
-)
 
 
 def told(event: e.Event) -> Told:
@@ -153,7 +141,7 @@ def _of_program(event: _OfProgram) -> Told:
             assert_never(event)
 
 
-def _supplied(event: _Supply) -> Told:
+def _supplied(event: e.Supply) -> Told:
     """What manifests may name has come, changed or gone."""
     match event:
         case e.StylesDeclared():

@@ -5,7 +5,7 @@ Never read a clock here: `seq` and `at` come from the journal.
 """
 
 import json
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -385,6 +385,18 @@ class CommandAnswered(Fact, frozen=True, kw_only=True, tag="command_answered"):
     refused: bool = False
 
 
+Supply: TypeAlias = (
+    StylesDeclared
+    | StylesWithdrawn
+    | WildcardDeclared
+    | WildcardWithdrawn
+    | AdapterDeclared
+    | AdapterWithdrawn
+    | PictureDeclared
+    | PictureWithdrawn
+)
+"""What has come, changed or gone that manifests name, and that is no manifest itself."""
+
 Event = (
     RunnerStarted
     | ProjectDeclared
@@ -393,14 +405,7 @@ Event = (
     | CharacterWithdrawn
     | JobSubmitted
     | JobWithdrawn
-    | StylesDeclared
-    | StylesWithdrawn
-    | WildcardDeclared
-    | WildcardWithdrawn
-    | AdapterDeclared
-    | AdapterWithdrawn
-    | PictureDeclared
-    | PictureWithdrawn
+    | Supply
     | ManifestRejected
     | ManifestMended
     | RenderRequested

@@ -129,30 +129,10 @@ _Declaration: TypeAlias = (
     | e.CharacterWithdrawn
     | e.JobSubmitted
     | e.JobWithdrawn
-    | e.StylesDeclared
-    | e.StylesWithdrawn
-    | e.WildcardDeclared
-    | e.WildcardWithdrawn
-    | e.AdapterDeclared
-    | e.AdapterWithdrawn
-    | e.PictureDeclared
-    | e.PictureWithdrawn
+    | e.Supply
     | e.ManifestRejected
     | e.ManifestMended
 )
-
-
-_Supply: TypeAlias = (
-    e.StylesDeclared
-    | e.StylesWithdrawn
-    | e.WildcardDeclared
-    | e.WildcardWithdrawn
-    | e.AdapterDeclared
-    | e.AdapterWithdrawn
-    | e.PictureDeclared
-    | e.PictureWithdrawn
-)
-"""What manifests name and that is no manifest itself."""
 
 
 def _declare(state: State, event: _Declaration) -> None:
@@ -188,26 +168,15 @@ def _declare(state: State, event: _Declaration) -> None:
             _forget(state, file, f"job {key}")
             state.folded.pop(key.casefold(), None)
             state.guided.pop(key, None)
-        case (
-            e.StylesDeclared()
-            | e.StylesWithdrawn()
-            | e.WildcardDeclared()
-            | e.WildcardWithdrawn()
-            | e.AdapterDeclared()
-            | e.AdapterWithdrawn()
-            | e.PictureDeclared()
-            | e.PictureWithdrawn()
-        ):
-            _supply(state, event)
         case e.ManifestRejected(file=file):
             state.rejected[file] = event.problems
         case e.ManifestMended(file=file):
             state.rejected.pop(file, None)
         case _:
-            assert_never(event)
+            _supply(state, event)
 
 
-def _supply(state: State, event: _Supply) -> None:
+def _supply(state: State, event: e.Supply) -> None:
     match event:
         case e.StylesDeclared(file=file):
             state.styles[file] = event.styles

@@ -6,6 +6,7 @@ whose model is go first. So between two switches either so many were drawn, or n
 priority was left; and nothing waits for more than so many that came after it.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from msgspec import Struct
@@ -74,7 +75,7 @@ def count_switches(
     due: Iterable[Due], turns: Turns, fits: Callable[[tuple[str, ...]], bool]
 ) -> list[str]:
     """The models that would be taken, one after another, until all of that is drawn."""
-    left, found = list(due), list[str]()
+    left, found = deque(due), list[str]()  # Mostly the first is taken.
     while (move := turn(left, turns)) is not None:
         match move:
             case Draw(number=number):
