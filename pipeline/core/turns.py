@@ -2,18 +2,23 @@
 
 Pure. Owns the promise that nothing thrashes and nothing starves: pictures are drawn in their order,
 but while one is at the head whose model is not at hand, up to `MOST_PASSED` of the same priority
-whose model is go first. So between two switches either so many were drawn, or none of that
-priority was left; and nothing waits for more than so many that came after it.
+whose model is go first, if they are among the next `MOST_SEEN`. So between two switches either so
+many were drawn, or none of that priority was left there; and nothing waits for more than so many
+that came after it.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 MOST_PASSED = 24
 """So many pictures go before an earlier one for the sake of their model, from switch to switch."""
+
+MOST_SEEN = 1000
+"""So many pictures are looked at: a queue may be long, and this is asked for every picture."""
 
 
 class Due(Struct, frozen=True, kw_only=True):
@@ -48,7 +53,7 @@ def turn(due: Iterable[Due], turns: Turns) -> Draw | Switch | None:
     """What to do for a worker that is free; `due` are the pictures in the order of the queue, of
     which no more are looked at than needed. None where there is none."""
     head: Due | None = None
-    for number, one in enumerate(due):
+    for number, one in enumerate(islice(due, MOST_SEEN)):
         if head is None:
             head = one
             if one.model in turns.held:

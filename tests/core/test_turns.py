@@ -1,12 +1,13 @@
 """Whose turn it is among models: in the queue's order, without thrashing, and nobody starves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.turns import (
     MOST_PASSED,
+    MOST_SEEN,
     Draw,
     Due,
     Switch,
@@ -117,6 +118,19 @@ def test_an_earlier_one_waits_for_so_many_and_no_more_though_others_come_without
         assert isinstance(move, Draw)
         turns = move.turns
     assert turn([*queue, *[Due(priority=0, model="a")] * 1000], turns) == Switch(model="b")
+
+
+def test_of_a_long_queue_no_more_is_looked_at_than_so_many() -> None:
+    looked = 0
+
+    def due() -> Iterator[Due]:
+        nonlocal looked
+        while True:
+            looked += 1
+            yield Due(priority=0, model="b")
+
+    assert turn(due(), Turns(held=("a",))) == Switch(model="b")
+    assert looked == MOST_SEEN
 
 
 def test_what_is_urgent_does_not_wait_for_a_model_that_is_at_hand() -> None:
