@@ -12,7 +12,9 @@ from pipeline.core.commands import Command
 from pipeline.core.decide import decide, request
 from pipeline.core.evolve import evolve
 from pipeline.core.manifest import Project
+from pipeline.core.missing import Waiting
 from pipeline.core.pending import pending
+from pipeline.core.resolve import Compiled, resolve
 from pipeline.core.resolved import Made, Model, Task
 from pipeline.core.ripple import ripple
 from pipeline.core.state import JobState, State
@@ -97,6 +99,18 @@ class Production:
 
     def job(self, key: str) -> JobState:
         return self.state.jobs[key]
+
+    def compiled(self, key: str = "show/rain") -> Compiled:
+        """What a job comes to that waits for nothing."""
+        found = resolve(self.state, self.job(key))
+        assert isinstance(found, Compiled), found
+        return found
+
+    def waits(self, key: str = "show/rain") -> str:
+        """What a job waits for, in words."""
+        found = resolve(self.state, self.job(key))
+        assert isinstance(found, Waiting), found
+        return str(found)
 
     def tasks(self, most: int = 100) -> list[Task]:
         return pending(self.state, set(), most)

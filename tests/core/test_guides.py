@@ -6,10 +6,8 @@ import pytest
 
 from pipeline.core import events as e
 from pipeline.core.adapters import AdapterFile
-from pipeline.core.missing import Waiting
 from pipeline.core.observed import FileGone, FileSeen
 from pipeline.core.pictures import PictureFile, is_picture_file, jobs_of, places
-from pipeline.core.resolve import Compiled, resolve
 from pipeline.core.resolved import Picture, Refined, Resolved, Source, Steering
 from pipeline.core.status import outdated
 from tests.production import MODEL, Production
@@ -30,15 +28,7 @@ def net(made: Production, file: str, **said: Any) -> None:
 
 
 def resolved(made: Production, job: str = "show/rain") -> Resolved:
-    found = resolve(made.state, made.job(job))
-    assert isinstance(found, Compiled), found
-    return found.cells[0].resolved
-
-
-def waits(made: Production, job: str = "show/rain") -> str:
-    found = resolve(made.state, made.job(job))
-    assert isinstance(found, Waiting)
-    return str(found)
+    return made.compiled(job).cells[0].resolved
 
 
 def problems(made: Production, text: str) -> list[tuple[str, str]]:
@@ -68,7 +58,7 @@ def test_a_job_without_them_has_the_digest_it_always_had() -> None:
 def test_a_picture_is_found_beside_the_manifest_or_above(name: str, file: str) -> None:
     made = Production()
     made.drop("show/rain.yaml", f"{JOB}from: {name}\n")
-    assert waits(made) == f"there is no picture {name!r} yet"
+    assert made.waits() == f"there is no picture {name!r} yet"
     assert made.tasks() == []
     offer(made, file)
     assert resolved(made).source == Source(
@@ -81,14 +71,14 @@ def test_a_picture_that_changes_makes_what_was_drawn_from_it_stale() -> None:
     made = Production()
     made.drop("show/rain.yaml", f"{JOB}from: {{picture: s.png, strength: 0.5, mask: m.png}}\n")
     offer(made, "show/s.png")
-    assert waits(made) == "there is no picture 'm.png' yet (nearest: s.png)"
+    assert made.waits() == "there is no picture 'm.png' yet (nearest: s.png)"
     offer(made, "show/m.png", "b")
     made.paint(made.tasks()[0])
     assert outdated(made.state, made.job("show/rain")) == ()
     offer(made, "show/m.png", "d")
     assert outdated(made.state, made.job("show/rain")) == ("mask show/m.png",)
     made.observe(FileGone(file="show/s.png"))
-    assert waits(made) == "there is no picture 's.png' yet (nearest: m.png)"
+    assert made.waits() == "there is no picture 's.png' yet (nearest: m.png)"
 
 
 def test_where_a_picture_stands_decides_nothing() -> None:
@@ -106,7 +96,7 @@ def test_what_is_no_picture_is_said_by_name() -> None:
     made = Production()
     made.drop("show/rain.yaml", f"{JOB}from: s.png\n")
     offer(made, "show/s.png", sha256="", fault="it is cut short; copy or save it again")
-    assert waits(made) == (
+    assert made.waits() == (
         "the picture show/s.png cannot be drawn from: it is cut short; copy or save it again"
     )
 
@@ -118,7 +108,7 @@ def test_a_mask_of_another_size_is_refused_but_one_on_its_side_is_not() -> None:
     offer(made, "show/m.png", "b", width=480, height=640)
     assert resolved(made).source is not None
     offer(made, "show/m.png", "b", width=512, height=512)
-    assert waits(made) == (
+    assert made.waits() == (
         "the mask show/m.png has 512x512 pixels, and the picture show/s.png 640x480: make the two "
         "the same"
     )
@@ -128,7 +118,7 @@ def test_a_drawn_picture_is_drawn_from_once_it_is_there() -> None:
     made = Production()
     made.drop("show/base.yaml", "kind: job\nprompt: forest\n")
     made.drop("show/rain.yaml", f"{JOB}from: base.01.png\n")
-    assert waits(made) == "the picture show/base.01.png is not drawn yet"
+    assert made.waits() == "the picture show/base.01.png is not drawn yet"
     (task,) = made.tasks()
     made.paint(task)
     image = made.job("show/base").takes[-1].images[1]
@@ -147,14 +137,14 @@ def test_a_picture_beyond_those_that_a_job_draws_is_missing() -> None:
     made = Production()
     made.drop("show/base.yaml", "kind: job\nprompt: forest\n")
     made.drop("show/rain.yaml", f"{JOB}from: base.02.png\n")
-    assert waits(made) == "there is no picture 'base.02.png' yet"
+    assert made.waits() == "there is no picture 'base.02.png' yet"
 
 
 def test_one_of_several_documents_is_drawn_from_too() -> None:
     made = Production()
     made.drop("a.yaml", "kind: job\nname: Dusk\nprompt: a\n---\nkind: job\nname: b\nprompt: b\n")
     made.drop("rain.yaml", f"{JOB}from: a.dusk.01.png\n")
-    assert waits(made, "rain") == "the picture a.dusk.01.png is not drawn yet"
+    assert made.waits("rain") == "the picture a.dusk.01.png is not drawn yet"
     for task in made.tasks():
         made.paint(task)
     assert resolved(made, "rain").source is not None
@@ -163,10 +153,10 @@ def test_one_of_several_documents_is_drawn_from_too() -> None:
 def test_pictures_that_would_be_drawn_from_each_other_are_refused() -> None:
     made = Production()
     made.drop("a.yaml", f"{JOB}from: a.01.png\n")
-    assert waits(made, "a") == "the picture a.01.png would be drawn from itself"
+    assert made.waits("a") == "the picture a.01.png would be drawn from itself"
     made.drop("b.yaml", f"{JOB}from: c.01.png\n")
     made.drop("c.yaml", f"{JOB}from: b.01.png\n")
-    assert waits(made, "b") == "the picture c.01.png would be drawn from itself"
+    assert made.waits("b") == "the picture c.01.png would be drawn from itself"
 
 
 def test_a_second_pass_is_a_scale_alone_or_more() -> None:
@@ -182,7 +172,7 @@ def test_a_second_pass_is_a_scale_alone_or_more() -> None:
 def test_a_strength_that_leaves_no_step_is_said() -> None:
     made = Production()
     made.drop("show/rain.yaml", f"{JOB}steps: 10\nrefine: {{strength: 0.05}}\n")
-    assert waits(made) == (
+    assert made.waits() == (
         "a strength of 0.05 leaves none of 10 steps to be drawn: take 0.1 or more, or more steps"
     )
 
@@ -191,7 +181,9 @@ def test_a_controlnet_is_found_and_has_to_go_with_the_model() -> None:
     made = Production()
     said = "control: {kind: pose, picture: p.png, model: openpose, weight: 0.8, end: 0.9}\n"
     made.drop("show/rain.yaml", JOB + said)
-    assert waits(made) == ("there is no picture 'p.png' yet; there is no ControlNet 'openpose' yet")
+    assert made.waits() == (
+        "there is no picture 'p.png' yet; there is no ControlNet 'openpose' yet"
+    )
     offer(made, "show/p.png")
     place = "controlnets/openpose/diffusion_pytorch_model.safetensors"
     net(made, place)
@@ -202,13 +194,13 @@ def test_a_controlnet_is_found_and_has_to_go_with_the_model() -> None:
         ),
     )  # fmt: skip
     net(made, place, unfit={MODEL.sha256: "it is made for a model of another build"})
-    assert waits(made) == (
+    assert made.waits() == (
         f"the ControlNet {place} cannot be used: it is made for a model of another build"
     )
     net(made, place, control=False, fault="")
-    assert waits(made).endswith("it is no ControlNet but a LoRA; name it in lora")
+    assert made.waits().endswith("it is no ControlNet but a LoRA; name it in lora")
     net(made, place, control=False, sha256="", fault="it is no LoRA: it has x")
-    assert waits(made).endswith("cannot be used: it is no ControlNet: it has x")
+    assert made.waits().endswith("cannot be used: it is no ControlNet: it has x")
 
 
 def test_a_weight_of_nothing_leaves_a_controlnet_out() -> None:

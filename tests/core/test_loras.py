@@ -5,9 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.adapters import AdapterFile, inside, places
-from pipeline.core.missing import Waiting
 from pipeline.core.observed import FileSeen
-from pipeline.core.resolve import Compiled, resolve
 from pipeline.core.resolved import Adapter
 from tests.production import MODEL, Production
 
@@ -21,20 +19,8 @@ def offer(made: Production, file: str, letter: str = "a", **said: Any) -> list[A
     return made.observe(look)
 
 
-def compiled(made: Production, job: str = "show/rain") -> Compiled:
-    found = resolve(made.state, made.job(job))
-    assert isinstance(found, Compiled), found
-    return found
-
-
 def worn(made: Production, job: str = "show/rain") -> tuple[Adapter, ...]:
-    return compiled(made, job).cells[0].resolved.adapters
-
-
-def waits(made: Production, job: str = "show/rain") -> str:
-    found = resolve(made.state, made.job(job))
-    assert isinstance(found, Waiting)
-    return str(found)
+    return made.compiled(job).cells[0].resolved.adapters
 
 
 @pytest.mark.parametrize(
@@ -71,7 +57,7 @@ def test_weight_and_trigger_words_come_with_it() -> None:
     lora = "lora: {file: akira, weight: 0.8, trigger: akira_v2}\n"
     made.drop("show/akira.yaml", BIBLE + lora)
     made.drop("show/rain.yaml", f"{JOB}lora: []\n")
-    (cell,) = compiled(made).cells
+    (cell,) = made.compiled().cells
     assert cell.resolved.prompt == "akira_v2, red hair, rain"
     assert cell.resolved.adapters[0].weight == 0.8
 
@@ -86,7 +72,7 @@ def test_a_job_has_its_own_beside_everybodys_and_the_last_word_on_weights() -> N
         f"{JOB}lora: [{{file: rain, trigger: wet}}, {{file: akira, weight: 0.5}}]\n",
     )
     assert [(one.sha256[0], one.weight) for one in worn(made)] == [("a", 0.5), ("b", 1.0)]
-    assert compiled(made).cells[0].resolved.prompt == "red hair, wet, rain"
+    assert made.compiled().cells[0].resolved.prompt == "red hair, wet, rain"
     made.drop("show/rain.yaml", f"{JOB}lora: {{file: akira, weight: 0}}\n")
     assert worn(made) == ()
 
@@ -105,18 +91,18 @@ def test_the_digest_knows_content_and_weight_but_not_the_place() -> None:
     made = Production()
     made.drop("show/akira.yaml", BIBLE)
     made.drop("show/rain.yaml", JOB)
-    without = compiled(made).cells[0].digest
+    without = made.compiled().cells[0].digest
     made.drop("show/akira.yaml", f"{BIBLE}lora: akira\n")
     offer(made, "show/akira.safetensors", "a")
-    first = compiled(made).cells[0].digest
+    first = made.compiled().cells[0].digest
     offer(made, "show/loras/akira.safetensors", "a")
     made.remove("show/akira.safetensors")
     assert worn(made)[0].file == "show/loras/akira.safetensors"
-    assert compiled(made).cells[0].digest == first
+    assert made.compiled().cells[0].digest == first
     offer(made, "show/loras/akira.safetensors", "b")
-    other = compiled(made).cells[0].digest
+    other = made.compiled().cells[0].digest
     made.drop("show/akira.yaml", f"{BIBLE}lora: {{file: akira, weight: 0.9}}\n")
-    assert len({without, first, other, compiled(made).cells[0].digest}) == 4
+    assert len({without, first, other, made.compiled().cells[0].digest}) == 4
 
 
 def test_a_file_that_is_not_there_is_waited_for_with_the_nearest_names() -> None:
@@ -125,11 +111,11 @@ def test_a_file_that_is_not_there_is_waited_for_with_the_nearest_names() -> None
     made.drop("show/akira.yaml", f"{BIBLE}lora: akira_v3\n")
     made.drop("show/rain.yaml", JOB)
     nearest = "(nearest: loras/akira_v2.safetensors)"
-    assert waits(made) == f"there is no LoRA 'akira_v3' of akira yet {nearest}"
+    assert made.waits() == f"there is no LoRA 'akira_v3' of akira yet {nearest}"
     asked = offer(made, "show/akira_v3.safetensors", "b")
     assert [type(event).__name__ for event in asked] == ["AdapterDeclared", "RenderRequested"]
     made.remove("show/akira_v3.safetensors")
-    assert "akira_v3" in waits(made)
+    assert "akira_v3" in made.waits()
 
 
 def test_one_that_does_not_fit_the_model_or_is_none_is_refused_by_name() -> None:
@@ -137,10 +123,10 @@ def test_one_that_does_not_fit_the_model_or_is_none_is_refused_by_name() -> None
     offer(made, "show/akira.safetensors", unfit={MODEL.sha256: "it is made for SDXL"})
     made.drop("show/rain.yaml", "kind: job\nprompt: rain\nlora: akira\n")
     refused = "the LoRA show/akira.safetensors cannot be used: "
-    assert waits(made) == f"{refused}it is made for SDXL"
+    assert made.waits() == f"{refused}it is made for SDXL"
     assert not made.tasks()
     offer(made, "show/akira.safetensors", fault="it is cut short")
-    assert waits(made) == f"{refused}it is cut short"
+    assert made.waits() == f"{refused}it is cut short"
     offer(made, "show/akira.safetensors", unfit={"cd" * 32: "it is made for SDXL"})
     assert len(made.tasks()) == 1
 
@@ -149,9 +135,9 @@ def test_a_picture_says_that_its_lora_changed() -> None:
     made = Production()
     offer(made, "show/akira.safetensors", "a")
     made.drop("show/rain.yaml", "kind: job\nprompt: rain\nlora: akira\n")
-    before = compiled(made).inputs
+    before = made.compiled().inputs
     offer(made, "show/akira.safetensors", "b")
-    after = compiled(made).inputs
+    after = made.compiled().inputs
     assert {name for name in before if before[name] != after[name]} == {
         "LoRA show/akira.safetensors"
     }
@@ -179,9 +165,9 @@ def test_a_bibles_seed_is_where_its_jobs_start_from_unless_they_say_their_own() 
     made = Production()
     made.drop("show/akira.yaml", f"{BIBLE}seed: 77\n")
     made.drop("show/rain.yaml", f"{JOB}count: 2\n")
-    assert [cell.seed for cell in compiled(made).cells] == [77, 78]
+    assert [cell.seed for cell in made.compiled().cells] == [77, 78]
     made.drop("show/rain.yaml", f"{JOB}seed: 5\n")
-    assert [cell.seed for cell in compiled(made).cells] == [5]
+    assert [cell.seed for cell in made.compiled().cells] == [5]
 
 
 def test_a_name_stays_below_its_folder() -> None:

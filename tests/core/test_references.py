@@ -7,10 +7,8 @@ import pytest
 from pipeline.core import events as e
 from pipeline.core.adapters import AdapterFile
 from pipeline.core.ip_adapters import ImageEncoder, IpAdapter, ReferenceModel
-from pipeline.core.missing import Waiting
 from pipeline.core.observed import FileGone, FileSeen
 from pipeline.core.pictures import REFERENCES, PictureFile, places
-from pipeline.core.resolve import Compiled, resolve
 from pipeline.core.resolved import Likeness, Picture
 from pipeline.core.status import outdated
 from tests.production import MODEL, Production
@@ -44,20 +42,8 @@ def offer(made: Production, file: str, letter: str = "1", fault: str = "") -> li
     return made.observe(FileSeen(file=file, sha256=letter * 64, picture=picture))
 
 
-def compiled(made: Production, job: str = "show/rain") -> Compiled:
-    found = resolve(made.state, made.job(job))
-    assert isinstance(found, Compiled), found
-    return found
-
-
 def likenesses(made: Production, job: str = "show/rain") -> tuple[Likeness, ...]:
-    return compiled(made, job).cells[0].resolved.likenesses
-
-
-def waits(made: Production, job: str = "show/rain") -> str:
-    found = resolve(made.state, made.job(job))
-    assert isinstance(found, Waiting), found
-    return str(found)
+    return made.compiled(job).cells[0].resolved.likenesses
 
 
 @pytest.mark.parametrize(
@@ -112,7 +98,7 @@ def test_a_cast_stands_in_its_regions() -> None:
     offer(here, "show/a.png")
     cast = "kind: job\ncast: [{who: akira, at: right}, {who: rei}]\n"
     here.drop("show/rain.yaml", cast)
-    (cell,) = compiled(here).cells
+    (cell,) = here.compiled().cells
     (likeness,) = cell.resolved.likenesses
     right = cell.resolved.regions[1]
     assert (likeness.left, likeness.right) == (right.left, right.right) == (0.5, 1.0)
@@ -135,21 +121,21 @@ def test_the_digest_knows_content_weight_and_column_but_not_the_place() -> None:
     here = made()
     here.drop("show/akira.yaml", BIBLE)
     here.drop("show/rain.yaml", JOB)
-    digests = [compiled(here).cells[0].digest]
+    digests = [here.compiled().cells[0].digest]
     here.drop("show/akira.yaml", f"{BIBLE}reference: a.png\n")
     offer(here, "show/a.png", "1")
-    digests.append(compiled(here).cells[0].digest)
+    digests.append(here.compiled().cells[0].digest)
     offer(here, "show/references/a.png", "1")
     here.remove("show/a.png")
     assert likenesses(here)[0].pictures[0].file == "show/references/a.png"
-    assert compiled(here).cells[0].digest == digests[-1]
+    assert here.compiled().cells[0].digest == digests[-1]
     offer(here, "show/references/a.png", "2")
-    digests.append(compiled(here).cells[0].digest)
+    digests.append(here.compiled().cells[0].digest)
     here.drop("show/akira.yaml", f"{BIBLE}reference: {{picture: a.png, weight: 1}}\n")
-    digests.append(compiled(here).cells[0].digest)
+    digests.append(here.compiled().cells[0].digest)
     start(here, ReferenceModel(adapter=IpAdapter(sha256="b" * 64, width=1024),
                                encoder=SHOWN_BY.encoder))  # fmt: skip
-    digests.append(compiled(here).cells[0].digest)
+    digests.append(here.compiled().cells[0].digest)
     assert len(set(digests)) == len(digests)
 
 
@@ -157,9 +143,9 @@ def test_a_job_without_a_reference_has_the_digest_that_it_had() -> None:
     here = made(None)
     here.drop("show/akira.yaml", BIBLE)
     here.drop("show/rain.yaml", JOB)
-    without = compiled(here).cells[0].digest
+    without = here.compiled().cells[0].digest
     start(here, SHOWN_BY)
-    assert compiled(here).cells[0].digest == without
+    assert here.compiled().cells[0].digest == without
     assert b"likeness" not in e.encode(here.events[-1])[1]
 
 
@@ -180,13 +166,13 @@ def test_a_picture_that_is_not_there_is_waited_for_and_un_waits() -> None:
     here = made()
     here.drop("show/akira.yaml", f"{BIBLE}reference: a.png\n")
     here.drop("show/rain.yaml", JOB)
-    assert waits(here) == "there is no picture 'a.png' of akira yet"
+    assert here.waits() == "there is no picture 'a.png' of akira yet"
     events = offer(here, "show/references/a.png")
     assert [type(event).__name__ for event in events] == ["PictureDeclared", "RenderRequested"]
     events = here.observe(FileGone(file="show/references/a.png"))
     assert [type(event).__name__ for event in events] == ["PictureWithdrawn", "RenderWithdrawn"]
     offer(here, "show/a.png", fault="it is empty")
-    assert waits(here) == "the picture show/a.png cannot be drawn from: it is empty"
+    assert here.waits() == "the picture show/a.png cannot be drawn from: it is empty"
 
 
 def test_without_an_ip_adapter_a_reference_waits_and_says_what_to_name() -> None:
@@ -194,17 +180,17 @@ def test_without_an_ip_adapter_a_reference_waits_and_says_what_to_name() -> None
     here.drop("show/akira.yaml", f"{BIBLE}reference: a.png\n")
     offer(here, "show/a.png")
     here.drop("show/rain.yaml", JOB)
-    assert "none is named: say ip_adapter and image_encoder in anime.toml" in waits(here)
-    assert "none for the bundled model" in waits(here)
+    assert "none is named: say ip_adapter and image_encoder in anime.toml" in here.waits()
+    assert "none for the bundled model" in here.waits()
     start(here, ReferenceModel(file="ip.safetensors", adapter=SHOWN_BY.adapter))
-    assert "needs an image encoder" in waits(here)
+    assert "needs an image encoder" in here.waits()
     unfit = IpAdapter(sha256="a" * 64, unfit={MODEL.sha256: "it is made for SDXL"}, width=1024)
     start(here, ReferenceModel(file="ip.safetensors", adapter=unfit, encoder=SHOWN_BY.encoder))
-    assert waits(here) == "the IP-Adapter ip.safetensors cannot be used: it is made for SDXL"
+    assert here.waits() == "the IP-Adapter ip.safetensors cannot be used: it is made for SDXL"
     deep = IpAdapter(sha256="a" * 64, width=1664, deep=True)
     start(here, ReferenceModel(file="ip.safetensors", adapter=deep, folder="image_encoder",
                                encoder=SHOWN_BY.encoder))  # fmt: skip
-    assert waits(here) == (
+    assert here.waits() == (
         "the image encoder image_encoder cannot be used with the IP-Adapter ip.safetensors: it "
         "gives 1280 values (ViT-H), and the IP-Adapter wants 1664 (ViT-bigG)"
     )
@@ -212,7 +198,7 @@ def test_without_an_ip_adapter_a_reference_waits_and_says_what_to_name() -> None
     start(here, ReferenceModel(file="ip.safetensors", adapter=deep, folder="image_encoder",
                                encoder=broken))  # fmt: skip
     why = "the image encoder image_encoder cannot be used: its config.json is no JSON"
-    assert waits(here) == why
+    assert here.waits() == why
     start(here, SHOWN_BY)
     assert likenesses(here)
 
@@ -227,7 +213,7 @@ def test_a_reference_may_name_an_ip_adapter_of_its_own() -> None:
     offer(here, "show/a.png")
     here.drop("show/rain.yaml", JOB)
     here.observe(FileSeen(file="show/plus_2.safetensors", sha256="b" * 64, adapter=own))
-    assert waits(here) == (
+    assert here.waits() == (
         "there is no IP-Adapter 'plus' of akira yet (nearest: plus_2.safetensors)"
     )
     here.observe(FileSeen(file="loras/plus.safetensors", sha256="b" * 64, adapter=own))
@@ -235,7 +221,7 @@ def test_a_reference_may_name_an_ip_adapter_of_its_own() -> None:
     assert (likeness.file, likeness.adapter) == ("loras/plus.safetensors", "b" * 64)
     lora = AdapterFile(sha256="c" * 64)
     here.observe(FileSeen(file="loras/plus.safetensors", sha256="c" * 64, adapter=lora))
-    assert waits(here) == (
+    assert here.waits() == (
         "the IP-Adapter loras/plus.safetensors cannot be used: it is no IP-Adapter but a LoRA"
     )
 
@@ -244,9 +230,9 @@ def test_a_drawn_picture_is_a_reference_as_soon_as_it_is_drawn() -> None:
     here = made()
     here.drop("show/akira.yaml", f"{BIBLE}reference: first.01.png\n")
     here.drop("show/rain.yaml", JOB)
-    assert waits(here) == "there is no picture 'first.01.png' of akira yet"
+    assert here.waits() == "there is no picture 'first.01.png' of akira yet"
     here.drop("show/first.yaml", "kind: job\nprompt: sun\n")
-    assert waits(here) == "the picture show/first.01.png is not drawn yet"
+    assert here.waits() == "the picture show/first.01.png is not drawn yet"
     events = here.paint(here.tasks()[0])
     assert [type(event).__name__ for event in events] == ["ImageRendered", "RenderRequested"]
     (likeness,) = likenesses(here)
@@ -273,5 +259,5 @@ def test_nothing_is_drawn_after_itself(files: dict[str, str]) -> None:
     for name, said in sorted(files.items(), reverse=True):
         what = BIBLE if name == "akira" else f"kind: job\nprompt: {name}\n"
         here.drop(f"show/{name}.yaml", f"{what}{said}\n")
-    assert "would be drawn from itself" in waits(here, "show/first")
+    assert "would be drawn from itself" in here.waits("show/first")
     assert here.tasks() == []

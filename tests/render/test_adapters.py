@@ -1,10 +1,8 @@
 """LoRAs beside shared weights draw what bare diffusers draws with them, and leave no trace."""
 
-import hashlib
 import multiprocessing
 import os
 import threading
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from pipeline.render import model
 from pipeline.render.adapters import CannotWear, Wardrobe
 from pipeline.render.paint import Painter
 from tests.render import loras
+from tests.render.bare import load, pointers, sums
 from tests.render.conftest import RESOLVED
 
 CPU = torch.device("cpu")
@@ -54,14 +53,7 @@ def pipe(tiny_model: Path) -> Iterator[Any]:
 @pytest.fixture
 def bare(tiny_model: Path) -> Any:
     """The tiny model as diffusers has it, all its own."""
-    diffusers_: Any = diffusers
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pipe = diffusers_.StableDiffusionPipeline.from_pretrained(
-            str(tiny_model), dtype=torch.float32, safety_checker=None
-        )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
+    return load(tiny_model)
 
 
 @pytest.fixture
@@ -237,20 +229,3 @@ def by_bare(bare: Any, inputs: Resolved) -> bytes:
             generator=torch.Generator("cpu").manual_seed(7),
         ).images[0]
     return image.tobytes()
-
-
-def pointers(pipe: Any) -> dict[str, int]:
-    """Where each weight of the model lies; a wrapper changes its name and nothing else."""
-    return {name: weight.data_ptr() for name, weight in base(pipe)}
-
-
-def sums(pipe: Any) -> dict[str, str]:
-    return {name: hashlib.sha256(weight.numpy().tobytes()).hexdigest()
-            for name, weight in base(pipe)}  # fmt: skip
-
-
-def base(pipe: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    for part in ("unet", "text_encoder", "vae"):
-        for name, weight in getattr(pipe, part).named_parameters():
-            if ".lora_" not in name:
-                yield f"{part}.{name.replace('.base_layer', '')}", weight.detach()

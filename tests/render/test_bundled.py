@@ -1,12 +1,10 @@
 """The bundled model: a worker's pixels are those of bare diffusers, and the judge, which only ever
 saw painted pictures, finds in them what bibles, styles and jobs asked for."""
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import numpy as np
 import pytest
 import torch
@@ -17,6 +15,7 @@ from pipeline.chibi import judge
 from pipeline.core.resolved import Resolved, Task
 from pipeline.render.paint import Painter
 from tests.production import Production
+from tests.render.bare import load
 
 CHIBI = Path(__file__).parents[2] / "pipeline/chibi/model"
 CPU = torch.device("cpu")
@@ -44,14 +43,7 @@ Draw = Callable[[Resolved, int], Image.Image]
 
 
 def pipeline() -> Any:
-    diffusers_: Any = diffusers
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pipe = diffusers_.StableDiffusionPipeline.from_pretrained(
-            str(CHIBI), dtype=torch.float32, safety_checker=None
-        )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
+    return load(CHIBI)
 
 
 @pytest.fixture(scope="module")

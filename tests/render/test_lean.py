@@ -3,7 +3,6 @@
 import multiprocessing
 import queue
 import socket
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from pipeline.render.birth import Outfit
 from pipeline.render.paint import Painter
 from pipeline.render.worker import Artist, Orders, Worker
 from pipeline.wire import Done, Fault, Message, Render, unpack
+from tests.render.bare import load
 from tests.render.conftest import RESOLVED, task
 
 CPU = torch.device("cpu")
@@ -32,14 +32,7 @@ def pipe(tiny_model: Path) -> Iterator[Any]:
     """The tiny model, for one test alone."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    diffusers_: Any = diffusers
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pipe = diffusers_.StableDiffusionPipeline.from_pretrained(
-            str(tiny_model), dtype=torch.float32, safety_checker=None
-        )
-    pipe.set_progress_bar_config(disable=True)
-    yield pipe
+    yield load(tiny_model)
     torch.set_num_threads(threads)
 
 

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import threading
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from pipeline.core.samplers import SCHEDULES, Sampler, Schedule
 from pipeline.render import model, schedulers
 from pipeline.render.paint import Painter
 from pipeline.render.text import encode
+from tests.render.bare import load
 from tests.render.conftest import RESOLVED
 
 CPU = torch.device("cpu")
@@ -51,14 +51,7 @@ def pipe(attached: Any) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def bare(tiny_model: Path) -> Any:
     """The tiny model as diffusers has it."""
-    diffusers_: Any = diffusers
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pipe = diffusers_.StableDiffusionPipeline.from_pretrained(
-            str(tiny_model), dtype=torch.float32, safety_checker=None
-        )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
+    return load(tiny_model)
 
 
 _TINY = {

@@ -3,11 +3,9 @@
 The peer is `load_ip_adapter` with `set_ip_adapter_scale` and, for two subjects, its own masks.
 """
 
-import hashlib
 import multiprocessing
 import os
 import threading
-import warnings
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -39,6 +37,7 @@ from pipeline.render.decoding import CannotUse
 from pipeline.render.paint import Painter
 from pipeline.render.references import ENCODER, References
 from tests.render import guides, ip_adapters, loras, tiny
+from tests.render.bare import load, pointers, sums
 from tests.render.conftest import RESOLVED
 from tests.render.guides import SEED
 
@@ -142,12 +141,7 @@ def sd(tiny_model: Path) -> Iterator[tuple[Any, Any]]:
     loaded = model.load(tiny_model, CPU)
     giving = threading.Thread(target=loaded.send, args=(ours,))
     giving.start()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        bare = _diffusers.StableDiffusionPipeline.from_pretrained(
-            str(tiny_model), dtype=torch.float32, safety_checker=None
-        )
-    bare.set_progress_bar_config(disable=True)
+    bare = load(tiny_model)
     yield model.attach(model.fetch(theirs)), bare
     giving.join()
     ours.close()
@@ -483,20 +477,3 @@ def halves(side: int) -> list[torch.Tensor]:
 
 def close(one: bytes, other: bytes) -> int:
     return sum(abs(a - b) for a, b in zip(one, other, strict=True))
-
-
-def pointers(pipe: Any) -> dict[str, int]:
-    return {name: weight.data_ptr() for name, weight in base(pipe)}
-
-
-def sums(pipe: Any) -> dict[str, str]:
-    return {name: hashlib.sha256(weight.numpy().tobytes()).hexdigest()
-            for name, weight in base(pipe)}  # fmt: skip
-
-
-def base(pipe: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """The model's own weights, also where a LoRA of an earlier test left a wrapper around one."""
-    for part in ("unet", "text_encoder", "vae"):
-        for name, weight in getattr(pipe, part).named_parameters():
-            if ".lora_" not in name:
-                yield f"{part}.{name.replace('.base_layer', '')}", weight.detach()

@@ -1,6 +1,5 @@
 """Masks share every place out; a picture with regions follows them and leaves no trace."""
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from pipeline.core.samplers import SCHEDULES, Sampler
 from pipeline.render.paint import Painter
 from pipeline.render.regions import applied, shares
 from pipeline.render.text import Encoded
+from tests.render.bare import load
 from tests.render.conftest import RESOLVED
 
 CPU = torch.device("cpu")
@@ -118,14 +118,7 @@ def model(tiny_model: Path) -> Iterator[Any]:
     """The tiny model as diffusers has it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    loader: Any = diffusers
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pipe = loader.StableDiffusionPipeline.from_pretrained(
-            str(tiny_model), dtype=torch.float32, safety_checker=None
-        )
-    pipe.set_progress_bar_config(disable=True)
-    yield pipe
+    yield load(tiny_model)
     torch.set_num_threads(threads)
 
 
