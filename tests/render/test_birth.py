@@ -25,9 +25,9 @@ ctypes.PyDLL(None).sleep(600)
 """A native call that holds Python's own lock: no thread of this process gets to run."""
 _STREAM = """
 import ctypes, os, socket, sys
-from pipeline.render.hearing import listen
+from pipeline.render.hearing import Box, listen
 ours = socket.socket(fileno=os.dup(0))
-listen(ours)
+listen(ours, Box())
 print(os.getpid(), flush=True)
 ctypes.CDLL(None).sleep(600)
 """
@@ -46,9 +46,11 @@ def test_it_ends_with_its_parent_in_the_midst_of_a_native_call(parent: str, chil
     command = [sys.executable, "-c", parent, child]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None
-        ended = os.pidfd_open(int(started.stdout.readline()))
-        assert not select.select([ended], [], [], 0.3)[0]
-        started.kill()
+        try:
+            ended = os.pidfd_open(int(started.stdout.readline()))
+            assert not select.select([ended], [], [], 0.3)[0]
+        finally:
+            started.kill()
         came = select.select([ended], [], [], 5.0)[0]
         os.close(ended)
     assert came
