@@ -136,11 +136,13 @@ def test_a_backup_beside_a_writer_is_whole(start: Callable[..., Run], tmp_path: 
     made: list[Path] = []
     failed: list[BaseException] = []
     ended = threading.Event()
+    number = 1
 
     def back_up() -> None:
         try:
-            for number in range(6):
-                file = tmp_path / f"{number}.tar.gz"
+            # Until there was enough of both: who comes to work, and when, is up to the machine.
+            while len(made) < 6 or number < 4:
+                file = tmp_path / f"{len(made)}.tar.gz"
                 done = backup(run.root, file)
                 assert (done.missing, done.changed, done.unread) == ((), (), ()), done
                 made.append(file)
@@ -151,7 +153,6 @@ def test_a_backup_beside_a_writer_is_whole(start: Callable[..., Run], tmp_path: 
 
     thread = threading.Thread(target=back_up)
     thread.start()
-    number = 1
     while not ended.is_set():
         number += 1
         run.drop("show/rain.yaml", f"kind: job\nprompt: rain\nseed: {number}\ncount: 2\n")
@@ -163,8 +164,7 @@ def test_a_backup_beside_a_writer_is_whole(start: Callable[..., Run], tmp_path: 
         )
     thread.join()
     assert failed == []
-    counts = [whole(unpacked(file, tmp_path / file.name[:1])) for file in made]
-    assert len(counts) == 6
+    counts = [whole(unpacked(file, tmp_path / file.name.split(".")[0])) for file in made]
     assert counts == sorted(counts)
     assert counts[-1] > 2, "the writer wrote nothing meanwhile"
 

@@ -1,7 +1,5 @@
 """Many pictures from one job: seeds, matrix, wildcards, sheets; styles that stack; what is worn."""
 
-from time import perf_counter
-
 import pytest
 
 from pipeline.core import events as e
@@ -380,8 +378,7 @@ def test_what_could_not_be_written_is_refused(file: str, text: str) -> None:
         e.encode(event)
 
 
-def test_many_styles_and_many_tags_take_no_time() -> None:
-    start = perf_counter()
+def test_too_many_styles_are_refused_and_many_tags_are_not() -> None:
     rows = ",".join(f'{{"name": "s{n}", "prompt": "p"}}' for n in range(20_000))
     made = Production()
     made.drop("styles.json", f"[{rows}]")
@@ -390,4 +387,3 @@ def test_many_styles_and_many_tags_take_no_time() -> None:
     made.drop("rin.yaml", f"kind: character\nname: Rin\nnegative: {many}\n")
     made.drop("job.yaml", f"kind: job\ncharacters: [Rin]\nprompt: {many}\nmatrix: {{a: [1, 2]}}\n")
     assert len(made.tasks()) == 2
-    assert perf_counter() - start < 10

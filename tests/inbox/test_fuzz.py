@@ -24,8 +24,8 @@ from pipeline.inbox.load import MOST_PROBLEMS, Loaded, load
 from pipeline.inbox.yaml import LARGEST_FILE
 
 LONGEST = 20.0
-"""CPU seconds for any one file: ten times what a busy machine takes for the worst. What grows with
-the square of the file would take hours."""
+"""CPU seconds after which a file counts as one that hangs: the worst takes a tenth of it on a busy
+machine, and what grows with the square of the file takes hours."""
 GOOD = b"kind: job\nname: good\nprompt: city at night\n"
 GOOD_JOB = Job(name="good", prompt="city at night")
 EXAMPLES = [

@@ -1,7 +1,5 @@
 """A file gives its manifests, or every problem at once, each with its place and a way out."""
 
-import time
-
 import msgspec
 import pytest
 
@@ -153,11 +151,3 @@ def test_no_message_is_longer_than_a_person_reads() -> None:
     for text in (b"kind: job\n" + b"k" * 500_000, b"!" * 500_000, b"kind: " + b"x" * 500_000):
         for problem in load(text, "a").problems:
             assert len(problem.message) + len(problem.hint) + len(problem.text) < 1_200
-
-
-def test_a_thousand_manifests_are_read_in_a_second() -> None:
-    text = b"kind: job\nproject: neon\nprompt: city, rain\ncharacters: [akira]\nsteps: 15\n"
-    began = time.process_time()
-    for _ in range(1_000):
-        load(text, "a.yaml")
-    assert time.process_time() - began < 1
