@@ -49,7 +49,7 @@ reference: $(INSTALLED) ## write the README's tables of fields anew, from the ty
 	$(BIN)/python -m pipeline.commands.reference
 
 bench: $(INSTALLED) ## measure on this machine; fails if a row falls short
-	$(BIN)/python -m tests.benchmarks $(ARGS)
+	$(BIN)/python -m tests.benchmarks --plot examples/figures.svg $(ARGS)
 
 bench-gpu: $(INSTALLED) ## the same on a GPU
 	$(BIN)/python -m tests.benchmarks --gpu $(ARGS)

@@ -42,7 +42,7 @@ class Notifier:
 
     def changed(self, live: Live) -> None:
         self._live = live
-        if live.model_preloaded and not self._ready:
+        if (live.model_preloaded or live.unloaded) and not self._ready:
             self._ready = True
             self._send("READY=1")
         if live.draining and not self._stopping:
@@ -92,7 +92,9 @@ def _status(state: State, live: Live, workers: tuple[WorkerLive, ...]) -> str:
         return f"the journal cannot be written: {clean(live.journal_failed)}"
     drawn = [w for w in workers if w.task is not None]
     said = [f"{clean(w.task.job)} {w.step}/{w.steps}" for w in drawn if w.task is not None]
-    if not live.model_preloaded:
+    if live.unloaded:
+        said.insert(0, "the model is unloaded")
+    elif not live.model_preloaded:
         said.insert(0, "loading the model")
     if state.paused is not None:
         said.insert(0, f"paused: {clean(state.paused)}")

@@ -30,6 +30,7 @@ from pipeline.orders import Orders
 from pipeline.parts import Inbox, Pool
 from pipeline.sheets import Sheets
 from pipeline.sight import Sight
+from pipeline.unloading import Unloading
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ AGAIN = 1.0
 """Seconds between two tries to write where there was no room."""
 PATIENCE = 0.2
 """Seconds between two looks around when nothing wakes the loop; a signal waits no longer."""
+_COLD = ("starting", "unloaded")
+"""Phases of a worker that has no model yet."""
 
 
 class NoWorkers(AnimeError):
@@ -64,11 +67,13 @@ class Runner:
         opening: Sequence[e.Event] = (),
         once: bool = False,
         grace: float = 30.0,
+        unload_after: float = 0.0,
         turned: Callable[[float], None] = lambda now: None,
     ) -> None:
         """`state` is the fold of the journal; `opening` is recorded first; `grace` is how many
-        seconds a stop waits for the pictures in work; `once` ends when nothing is owed; `turned`
-        is called with the time after every turn of the loop."""
+        seconds a stop waits for the pictures in work; `once` ends when nothing is owed; after
+        `unload_after` seconds with nothing to draw the model is unloaded, 0 is never; `turned` is
+        called with the time after every turn of the loop."""
         self._root, self._inbox, self._pool, self._audience = root, inbox, pool, audience
         self._ledger = Ledger(journal=journal, state=state, audience=audience)
         self._complaints = Complaints(root)
@@ -85,6 +90,7 @@ class Runner:
         }
         self._files: deque[o.FileSeen | o.FileGone] = deque()
         self._work = Dispatch(root, pool, self._record)
+        self._unloading = Unloading(pool, unload_after)
         self._unrecorded: list[o.Report] = []
         self._stops = 0
         self._live = o.Live()
@@ -145,6 +151,7 @@ class Runner:
         self._follow()
         self._obey()
         self._dispatch()
+        self._unloading.step(self.state, now, busy=bool(self._work.busy))
         self._tidy()
         self._tell()
 
@@ -284,7 +291,7 @@ class Runner:
         live = replace(
             self._live,
             workers=workers,
-            model_preloaded=bool(workers) and all(w.phase != "starting" for w in workers),
+            model_preloaded=bool(workers) and not any(w.phase in _COLD for w in workers),
             inbox_lost=self._inbox.lost,
             draining=self._stops > 0,
         )

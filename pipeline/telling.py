@@ -124,7 +124,8 @@ def _of_program(event: _OfProgram) -> Told:
                 f"{count} on {event.device}", f"pid {event.pid}", tone="quiet",
             )  # fmt: skip
         case e.QueuePaused():
-            return _told("paused", "the queue", event.reason)
+            unloads = ("the model is unloaded",) if event.unload else ()
+            return _told("paused", "the queue", event.reason, *unloads)
         case e.QueueResumed():
             return _told("resumed", "the queue")
         case e.ModelSwitched(name=name, left=left, seconds=seconds):

@@ -99,7 +99,7 @@ def produce(
         runner = Runner(
             root=root, inbox=inbox, journal=journal, pool=pool, state=state,
             audience=Audiences(audiences), opening=[started, *_start(settings, state)], once=once,
-            grace=settings.grace, turned=turned,
+            grace=settings.grace, unload_after=60 * settings.unload_after, turned=turned,
         )  # fmt: skip
         with _stopping(runner.stop) as caught:
             note("watching", f"{root} with model {stock.usual.name}{_others(stock)}")

@@ -70,7 +70,7 @@ class FakePool:
         self._failures: dict[
             str, deque[tuple[Literal["error", "out_of_memory", "disk_full"], str]]
         ] = {}
-        self.running = False
+        self.running = self.resting = False
 
     def start(self) -> None:
         self.running = True
@@ -94,7 +94,7 @@ class FakePool:
         return reports
 
     def free(self) -> tuple[str, ...]:
-        if not self.running:
+        if not self.running or self.resting:
             return ()
         busy = self._tasks.keys() | self._starting | self._unborn
         return tuple(name for name in self._names if name in self._pids and name not in busy)
@@ -131,11 +131,25 @@ class FakePool:
             self._reports.append(Unusable(model=came, error="it is broken", hint="mend it"))
         self._wake()
 
+    def rest(self) -> None:
+        if self._tasks:
+            raise ValueError("a worker is drawing")
+        self.resting = True
+        self._pids.clear()
+        self._starting.clear()
+        self._unborn.clear()
+
+    def rouse(self) -> None:
+        self.resting = False
+        self.start()
+
     def live(self) -> tuple[WorkerLive, ...]:
+        if self.resting:
+            return tuple(WorkerLive(name=name, phase="unloaded") for name in self._names)
         return tuple(self._live(name) for name in self._names)
 
     def pids(self) -> dict[str, int]:
-        return {"keeper": 1000, **self._pids} if self.running else {}
+        return {"keeper": 1000, **self._pids} if self.running and not self.resting else {}
 
     def stop(self, grace: float) -> None:
         for task in [*self._tasks.values()]:

@@ -40,7 +40,7 @@ def doctor(as_json: bool, **flags: object) -> int:
 def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
     """The flags of `anime run` that are settings too."""
     for name, help_ in (("on-start", "run, or paused."), ("pause-after", "A number of jobs."),
-                        ("grace", "Seconds.")):  # fmt: skip
+                        ("unload-after", "Minutes."), ("grace", "Seconds.")):  # fmt: skip
         function = click.option(f"--{name}", metavar="VALUE", help=help_)(function)
     return function
 

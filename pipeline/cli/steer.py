@@ -82,12 +82,17 @@ def priority(job: str, number: int, inbox: str | None) -> None:
 
 @click.command(short_help="Hand out nothing more, through restarts too.")
 @click.option("--reason", default="", metavar="TEXT", help="What the page and status say.")
+@click.option("--unload", is_flag=True, help="Give the memory of the GPU back meanwhile.")
 @options.inbox
-def pause(reason: str, inbox: str | None) -> None:
-    """Hand out nothing more until resume, through restarts too. What is in work is finished."""
+def pause(reason: str, unload: bool, inbox: str | None) -> None:
+    """Hand out nothing more until resume, through restarts too. What is in work is finished.
+
+    With --unload the processes that hold the model end then, so that another program has the GPU;
+    resume loads it again, which takes as long as a start.
+    """
     from pipeline.core.commands import Pause
 
-    give(inbox, Pause(reason=reason))
+    give(inbox, Pause(reason=reason, unload=unload))
 
 
 @click.command(short_help="End a pause.")

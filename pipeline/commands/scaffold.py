@@ -66,6 +66,7 @@ SETTINGS = """\
 # threads = 0                   # CPU threads of each worker; 0 shares the cores out
 # on_start = "run"              # or paused
 # pause_after = 3               # so many jobs that fail in a row pause the queue; 0 never does
+# unload_after = 0              # minutes with nothing to draw until the GPU is given back; 0: never
 # previews = 3                  # the page shows what emerges every so many steps; 0 never does
 # grace = 60.0                  # seconds that a stop waits for the pictures in work
 # polling = false               # true on network folders

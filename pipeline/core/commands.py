@@ -53,9 +53,11 @@ class Prioritise(_Command, frozen=True, kw_only=True, tag="prioritise"):
 
 
 class Pause(_Command, frozen=True, kw_only=True, tag="pause"):
-    """Hand out nothing more, until a `Resume`, through restarts too."""
+    """Hand out nothing more, until a `Resume`, through restarts too; `unload` gives the memory of
+    the device back as well, once what is in work is finished."""
 
     reason: Annotated[str, Meta(max_length=1000)] = ""
+    unload: bool = False
 
 
 class Resume(_Command, frozen=True, kw_only=True, tag="resume"):

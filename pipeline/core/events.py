@@ -365,10 +365,12 @@ class JobRetried(Fact, frozen=True, kw_only=True, tag="job_retried"):
 
 class QueuePaused(Fact, frozen=True, kw_only=True, tag="queue_paused"):
     """`by` says whose pause it is: one of the settings or of a full disk ends with a new start; one
-    of a person, or of too many failures in a row, with `QueueResumed` alone."""
+    of a person, or of too many failures in a row, with `QueueResumed` alone. `unload` says that no
+    model is held meanwhile."""
 
     reason: str
     by: Literal["person", "settings", "disk", "failures"] = "person"
+    unload: bool = False
 
 
 class QueueResumed(Fact, frozen=True, kw_only=True, tag="queue_resumed"):

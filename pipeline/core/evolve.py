@@ -88,8 +88,10 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             in_last_take(state, event.job, lambda take: replace(take, failed={}, lean=()))
         case e.QueuePaused():
             state.paused, state.paused_by = event.reason, event.by
+            state.unload = event.unload
         case e.QueueResumed():
             state.paused = state.paused_by = None
+            state.unload = False
             streak.ended(state)
         case e.CommandAnswered(command=name):
             state.answered[name] = None

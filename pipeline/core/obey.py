@@ -59,8 +59,8 @@ def obey(state: State, name: str, command: c.Command) -> list[e.Event]:
             return _all(state, name, target, ("queued", "draw again"), _redraw)
         case c.Prioritise():
             return _prioritise(state, name, command)
-        case c.Pause(reason=reason):
-            return _pause(state, name, reason)
+        case c.Pause():
+            return _pause(state, name, command)
         case c.Resume():
             if state.paused is None:
                 return [_answer(name, "the queue is not paused")]
@@ -227,12 +227,16 @@ def _prioritise(state: State, name: str, command: c.Prioritise) -> list[e.Event]
     return [changed, _answer(name, f"{job.key} has priority {command.priority} now")]
 
 
-def _pause(state: State, name: str, reason: str) -> list[e.Event]:
-    if state.paused_by == "person" and reason in ("", state.paused):
+def _pause(state: State, name: str, command: c.Pause) -> list[e.Event]:
+    reason, unload = command.reason, command.unload
+    same = reason in ("", state.paused) and unload == state.unload
+    if state.paused_by == "person" and same:
         return [_answer(name, f"the queue is paused already: {state.paused}")]
     # A person's pause outlives a restart, which one of the settings or of a full disk does not.
-    paused = e.QueuePaused(reason=reason or _UNASKED)
-    return [paused, _answer(name, "the queue is paused; what is in work is finished")]
+    kept = state.paused if state.paused_by == "person" else None
+    paused = e.QueuePaused(reason=reason or kept or _UNASKED, unload=unload)
+    then = ", then the model is unloaded" if unload else ""
+    return [paused, _answer(name, f"the queue is paused; what is in work is finished{then}")]
 
 
 def _judge(state: State, name: str, command: c.Judgement) -> list[e.Event]:

@@ -179,11 +179,11 @@ Order = Commanded | Garbled
 
 class WorkerLive(Struct, frozen=True, kw_only=True):
     """What one worker does at this moment; `step` of `steps`, 0 before the first. One that is
-    `switching` takes another model."""
+    `switching` takes another model, one that is `unloaded` is no process until it is needed."""
 
     name: str
-    pid: int | None
-    phase: Literal["starting", "switching", "idle", "rendering"]
+    pid: int | None = None
+    phase: Literal["starting", "switching", "idle", "rendering", "unloaded"]
     task: Task | None = None
     step: int = 0
     steps: int = 0
@@ -197,3 +197,8 @@ class Live(Struct, frozen=True, kw_only=True):
     inbox_lost: str | None = None
     journal_failed: str | None = None
     draining: bool = False
+
+    @property
+    def unloaded(self) -> bool:
+        """Whether no model is held because none is wanted: that is no trouble."""
+        return bool(self.workers) and all(one.phase == "unloaded" for one in self.workers)

@@ -179,7 +179,8 @@ class State(Struct, kw_only=True):
 
     `model` draws what names none, and `models` are those that a manifest may name, by name. `warm`
     has the sha256 of those that the workers hold, the latest last; `switches` counts how often they
-    took another in this run; `unusable` says, by sha256, why one cannot be had in it.
+    took another in this run; `unusable` says, by sha256, why one cannot be had in it. `unload` is
+    whether none is to be held during this pause.
     `reference_model` shows reference pictures to them."""
 
     seq: int = 0
@@ -193,6 +194,7 @@ class State(Struct, kw_only=True):
     workers: int = 0
     paused: str | None = None
     paused_by: Literal["person", "settings", "disk", "failures"] | None = None
+    unload: bool = False
     pause_after: int = 3
     failing: dict[str, str] = {}
     projects: dict[str, ProjectState] = {}

@@ -19,8 +19,8 @@ from typing import Final
 from zlib import crc32
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-RESERVED: Final = frozenset({"seq", "at", "v", "type", "batch", "crc"})
 _ENDING: Final = len(',"crc":"00000000"}')
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]*")
 _HEAD_BYTES: Final = re.compile(
@@ -36,7 +36,7 @@ class Broken(ValueError):
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """What the journal is given: the wire name of an event, and its fields as a JSON object.
 
-    `type` is snake_case; `fields` is a compact ASCII JSON object (`{"job":"a/b","take":1}`)
+    `type` is snake_case; `fields` is an ASCII JSON object in one line (`{"job":"a/b","take":1}`)
     without the names of RESERVED; `v` is the version of that type's shape.
     """
 
@@ -66,7 +66,22 @@ class _Head(msgspec.Struct, gc=False):
 
 
 _HEAD_DECODER: Final = msgspec.json.Decoder(_Head)
-_FIELDS_DECODER: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class _Reserved(msgspec.Struct, gc=False):
+    """What fields must not have; to look for it alone is a fifth of the work of reading all."""
+
+    seq: msgspec.Raw | UnsetType = UNSET
+    at: msgspec.Raw | UnsetType = UNSET
+    v: msgspec.Raw | UnsetType = UNSET
+    type: msgspec.Raw | UnsetType = UNSET
+    batch: msgspec.Raw | UnsetType = UNSET
+    crc: msgspec.Raw | UnsetType = UNSET
+
+
+_NONE: Final = _Reserved()
+_RESERVED_DECODER: Final = msgspec.json.Decoder(_Reserved)
+RESERVED: Final = frozenset(_Reserved.__struct_fields__)
 
 
 def stamp(moment: datetime) -> str:
@@ -172,16 +187,18 @@ def _crc_in(ending: bytes) -> str:
 
 
 def _check(entry: Entry) -> None:
+    """Raises ValueError for what would make no line, or one that says something else."""
     if _TYPE.fullmatch(entry.type) is None:
         raise ValueError(f"event type {entry.type!r} is not snake_case")
     fields = entry.fields
     if not fields.isascii():
         raise ValueError(f"the fields of {entry.type} are not ASCII: {fields[:80]!r}")
     try:
-        names = _FIELDS_DECODER.decode(fields).keys()
+        own = _RESERVED_DECODER.decode(fields)
     except msgspec.DecodeError as error:
         raise ValueError(f"the fields of {entry.type} are no JSON object: {error}") from error
-    if taken := sorted(RESERVED & names):
+    if own != _NONE:
+        taken = sorted(name for name in RESERVED if getattr(own, name) is not UNSET)
         raise ValueError(f"the fields of {entry.type} use the journal's own names: {taken}")
-    if msgspec.json.format(fields, indent=-1) != fields:
-        raise ValueError(f"the fields of {entry.type} have spaces between them: {fields[:80]!r}")
+    if fields[:2] not in (b'{"', b"{}") or fields[-1:] != b"}" or b"\n" in fields:
+        raise ValueError(f"the fields of {entry.type} have spaces around them: {fields[:80]!r}")

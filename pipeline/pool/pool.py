@@ -94,6 +94,7 @@ class WorkerPool:
         self._kills = machine.memory_kills()
         self._polled_at = machine.clock()
         self._stopping = False
+        self._resting = False
         self._broken = False
 
     def start(self) -> None:
@@ -110,7 +111,7 @@ class WorkerPool:
             for link, message in self._links.heard():
                 if message is None:
                     self._ended(link, now)
-                else:
+                elif not self._resting:
                     reports += self._heard(link, message, now)
         return [*reports, *self._obituaries(now), *self._keeper_lost(now), *self._deaf()]
 
@@ -160,8 +161,31 @@ class WorkerPool:
                 worker.unwanted = True
                 worker.link.send(Cancel(task=task))
 
+    def rest(self) -> None:
+        """End all processes, which gives the memory of the device back, until `rouse`.
+
+        Raises:
+            ValueError: a worker is drawing.
+        """
+        if any(worker.task is not None for worker in self._processes()):
+            raise ValueError("a worker is drawing")
+        self._resting = True
+        self._end_keeper()
+        for worker in self._processes():
+            if worker.link is not None and worker.pid is not None:
+                self._machine.kill(worker.pid)
+                worker.link.drop()
+        self._dying.clear()
+        self._workers = {name: Worker(name, before=old) for name, old in self._workers.items()}
+
+    def rouse(self) -> None:
+        """Start all processes again; workers are warm some seconds later."""
+        self._resting, self._keepers_lost, self._keeper_due = False, 0, 0.0
+
     def live(self) -> tuple[WorkerLive, ...]:
         """What each worker does at this moment."""
+        if self._resting:
+            return tuple(WorkerLive(name=name, phase="unloaded") for name in self._workers)
         return tuple(worker.live(self.held) for worker in self._workers.values())
 
     def pids(self) -> dict[str, int]:
@@ -175,7 +199,7 @@ class WorkerPool:
         A keeper that does not do it is killed itself. Poll before, so that all that was said is
         known. `now` is CLOCK_MONOTONIC in seconds.
         """
-        if self._stopping or self._broken:
+        if self._stopping or self._broken or self._resting:
             return
         if self._keeper is None and self._links is not None and now >= self._keeper_due:
             self._start_keeper()
@@ -207,13 +231,17 @@ class WorkerPool:
     def kill(self) -> None:
         """End all processes at once."""
         self._stopping = True
+        self._end_keeper()
+        if self._links is not None:
+            self._links.close()
+
+    def _end_keeper(self) -> None:
+        """Kill the keeper, and with it its workers."""
         if self._keeper is not None:
             self._keeper.kill()
             self._keeper.wait()
             memory.sweep(self._keeper.pid)
-            self._keeper = None
-        if self._links is not None:
-            self._links.close()
+        self._keeper = self._keeper_link = None
 
     def _start_keeper(self) -> None:
         assert self._links is not None

@@ -58,7 +58,7 @@ def status_of(live: Live, state: State) -> Status:
         return "degraded"
     if live.draining:
         return "draining"
-    return "ok" if live.model_preloaded else "starting"
+    return "ok" if live.model_preloaded or live.unloaded else "starting"
 
 
 def health(board: Board, live: Live, shown: LiveView) -> Health:

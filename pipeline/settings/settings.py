@@ -32,8 +32,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """One run's settings. Paths are absolute; `grace` is in seconds; `threads` 0 means as many as
     the cores allow; `models` are those that manifests may name, by name, and `models_resident` of
     them are held at once, 0 for as many as fit; `token` is '' where none was said, and 'none' where
-    none is wanted; `names` are Hosts. `origins` says of each where it came from, such as `--port`
-    or `default`."""
+    none is wanted; `names` are Hosts; `unload_after` is in minutes. `origins` says of each where it
+    came from, such as `--port` or `default`."""
 
     inbox: Path
     model: Path = BUNDLED_MODEL
@@ -55,6 +55,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     on_start: Literal["run", "paused"] = "run"
     polling: bool = False
     pause_after: int = 3
+    unload_after: int = 0
     previews: int = 3
     origins: dict[str, str] = {}
 
@@ -319,6 +320,11 @@ _RULES: dict[str, tuple[str, str, Callable[[object, bool], Any]]] = {
         "a whole number from 0 to 1000",
         "so many jobs that fail in a row pause the queue; 0 never does",
         _whole(0, 1000),
+    ),
+    "unload_after": (
+        "minutes from 0 to 100000",
+        "with nothing to draw for so long the GPU is given back; 0 never does",
+        _whole(0, 100_000),
     ),
     "models_resident": (
         "a whole number from 0 to 64",

@@ -1,4 +1,5 @@
-"""`python -m tests.benchmarks [NAME…] [--gpu]`: print the table; exit 1 if a row falls short.
+"""`python -m tests.benchmarks [NAME…] [--gpu] [--plot FILE]`: print the table; exit 1 if a row
+falls short.
 
 Every figure is a ratio, or a time that two processes on this machine measured in this very run.
 """
@@ -12,8 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.check import check
+from tests.benchmarks.history import history
 from tests.benchmarks.journal import journal
 from tests.benchmarks.latency import latency
+from tests.benchmarks.lives import lives
+from tests.benchmarks.plot import plot
 from tests.benchmarks.png import png
 from tests.benchmarks.previews import previews
 from tests.benchmarks.stream import stream
@@ -25,13 +29,15 @@ BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "weights": weights,
     "workers": workers,
     "latency": latency,
+    "lives": lives,
     "previews": previews,
     "stream": stream,
     "check": check,
     "journal": journal,
+    "history": history,
     "png": png,
 }
-ON_GPU = ("workers", "latency")
+ON_GPU = ("workers", "latency", "lives")
 """Weights on a GPU are not in the memory that PSS speaks of."""
 
 
@@ -40,6 +46,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--gpu", action="store_true", help="on a CUDA device")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="an SVG of the rows with a goal")
     asked = parser.parse_args()
     device = "cuda" if asked.gpu else "cpu"
     names = asked.names or (ON_GPU if asked.gpu else BENCHMARKS)
@@ -58,6 +65,8 @@ def main() -> int:
         f"Python {platform.python_version()}\n"
     )
     print(table(rows))
+    if asked.plot is not None:
+        asked.plot.write_text(plot(rows))
     return 0 if all(row.good for row in rows) else 1
 
 

@@ -45,12 +45,13 @@ def latency(folder: Path, device: str) -> list[Row]:
             against=f"{DROPS} drops, idle and warm",
             figure=median(waits),
             unit="ms",
-            wanted="<= 50",
+            wanted="<= 20",
         ),
         Row(
             what="the same, 99th percentile",
             against=f"{DROPS} drops",
             figure=quantiles(waits, n=100)[98],
             unit="ms",
+            wanted="<= 60",
         ),
     ]

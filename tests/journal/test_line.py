@@ -97,7 +97,9 @@ def test_a_line_fits_in_its_own_place_only() -> None:
         (Entry(type="a", fields=b"[1]"), "no JSON object"),
         (Entry(type="a", fields=b'{"a":1'), "no JSON object"),
         (Entry(type="a", fields=b'{"a":1}\n'), "spaces"),
-        (Entry(type="a", fields=b'{"a": 1}'), "spaces"),
+        (Entry(type="a", fields=b'{"a":1,\n"b":2}'), "spaces"),
+        (Entry(type="a", fields=b"{ }"), "spaces"),
+        (Entry(type="a", fields=b' {"a":1}'), "spaces"),
         (Entry(type="a", fields='{"a":"é"}'.encode()), "not ASCII"),
     ],
 )

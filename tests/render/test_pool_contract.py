@@ -10,6 +10,7 @@ import pytest
 from pipeline.core.observed import Began, Lost, Painted, Stepped, Stopped, WorkerWarm
 from pipeline.pictures import sha256_of
 from tests.fakes import FakePool
+from tests.processes import gone
 from tests.render.conftest import Pool, task
 
 pytestmark = pytest.mark.timeout(300)  # the real one imports torch, on a machine that is shared
@@ -117,3 +118,33 @@ def test_a_killed_worker_is_reported_once_and_replaced(pool: Pool) -> None:
     assert pool.pool.pids()[name] != pid
     losses = [report for report in pool.reports if isinstance(report, Lost)]
     assert [report.pid for report in losses].count(pid) == 1
+
+
+def test_a_pool_at_rest_is_no_process_and_draws_the_same_once_it_is_roused(pool: Pool) -> None:
+    name = pool.all_free()[0]
+    before = pool.draw(task("rested"), name)
+    pids = pool.pool.pids()
+    pool.pool.rest()
+    pool.pool.rest()
+    assert pool.pool.pids() == {}
+    assert pool.pool.free() == ()
+    assert {live.phase for live in pool.pool.live()} == {"unloaded"}
+    if not isinstance(pool.pool, FakePool):
+        assert gone([*pids.values()])
+    told = len(pool.reports)
+    pool.pool.rouse()
+    assert {live.phase for live in pool.pool.live()} == {"starting"}
+    after = pool.draw(task("rested"), pool.all_free()[0])
+    assert after.sha256 == before.sha256
+    assert not [report for report in pool.reports[told:] if isinstance(report, Lost)]
+    assert not {*pids.values()} & {*pool.pool.pids().values()} or isinstance(pool.pool, FakePool)
+
+
+def test_a_pool_that_draws_is_not_put_to_rest(pool: Pool) -> None:
+    name = pool.all_free()[0]
+    wanted = task("restless", steps=900)
+    pool.pool.submit(name, wanted)
+    with pytest.raises(ValueError, match="drawing"):
+        pool.pool.rest()
+    pool.pool.cancel(wanted.id)
+    pool.until(lambda: pool.of(wanted, Stopped))

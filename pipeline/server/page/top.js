@@ -76,8 +76,14 @@ function worst() {
   if (scarce()) return ["Disk nearly full", "wait"];
   if (live.draining) return ["Stopping", "wait"];
   if (shown.paused) return ["Paused", "wait"];
+  if (unloaded()) return ["Unloaded", "wait"];
   if (!live.model_preloaded) return ["Warming up", "wait"];
   return ["All well", "good"];
+}
+
+/** The GPU was given back, because of a pause or because there was nothing to draw. */
+function unloaded() {
+  return store.workers.length > 0 && store.workers.every(({ phase }) => phase === "unloaded");
 }
 
 function showState() {

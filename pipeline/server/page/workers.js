@@ -57,7 +57,7 @@ function drawing({ name, job, id, index, count, prompt, shape }) {
 }
 
 const READINESS = { idle: "Ready for the next picture", switching: "Taking another model",
-  starting: "Warming up" };
+  starting: "Warming up", unloaded: "Unloaded until there is something to draw" };
 
 function idle({ name, phase, last: shown }) {
   const warm = phase === "idle";
