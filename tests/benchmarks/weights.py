@@ -29,10 +29,8 @@ def weights(folder: Path, device: str) -> list[Row]:
         studio.until(studio.settled(PICTURES), 600)
         after = resident(studio)
     rows = []
-    for when, (proportional, copy) in (
-        ("warm", before),
-        (f"after {PICTURES} pictures with changing LoRAs", after),
-    ):
+    later = f"after {PICTURES} pictures with changing LoRAs"
+    for when, (proportional, copy) in (("warm", before), (later, after)):
         rows.append(
             Row(
                 what=f"weights resident over keeper and 3 workers, {when}",
