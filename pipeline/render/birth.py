@@ -5,10 +5,13 @@ with its parent (prctl(2), PR_SET_PDEATHSIG); elsewhere the streams that it watc
 """
 
 import ctypes
+import gc
 import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 from msgspec import Struct
@@ -40,9 +43,22 @@ class Outfit(Struct, frozen=True, kw_only=True):
 def enter(outfit: Outfit, keeper: Connection) -> None:
     """Where a worker process begins; `keeper` is its own line to the keeper."""
     begin(outfit.keeper)
-    from pipeline.render import worker
+    with growing():
+        from pipeline.render import worker
 
     worker.main(outfit, keeper)
+
+
+@contextmanager
+def growing() -> Iterator[None]:
+    """For imports that take seconds: of what they make nothing is garbage, and to look for some is
+    a fifth of their time. What is there at the end is never looked at again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def begin(parent: int) -> None:

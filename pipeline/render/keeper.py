@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import AnimeError
 from pipeline.modelfiles import ModelFiles, unpack
-from pipeline.render.birth import Outfit, begin, enter
+from pipeline.render.birth import Outfit, begin, enter, growing
 from pipeline.render.children import BeginAfresh, Came, CannotStart, Keeper
 from pipeline.render.hearing import Box, listen
 from pipeline.wire import CannotLoad, Hello, Message, Space, send
@@ -72,10 +72,11 @@ def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
         # Before torch is there, which takes seconds.
         for only in models.values():
             check(only.path, only.told)
-    import torch
-    import torch.multiprocessing
+    with growing():
+        import torch
+        import torch.multiprocessing
 
-    from pipeline.render import model
+        from pipeline.render import model
 
     device = model.device_of(given.device)
     context = torch.multiprocessing.get_context("spawn")

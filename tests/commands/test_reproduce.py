@@ -122,6 +122,7 @@ def test_its_loras_are_found_in_the_inbox_wherever_they_stand_now(
     assert mine.resolved.adapters == adapters
 
 
+@pytest.mark.slow
 def test_a_picture_that_was_drawn_from_others_finds_them_by_content(
     tmp_path: Path, model: Path
 ) -> None:

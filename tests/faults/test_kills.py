@@ -95,6 +95,7 @@ def _is_worker(pid: int) -> bool:
     return b"multiprocessing" in command and b"spawn_main" in command
 
 
+@pytest.mark.slow
 def test_a_keeper_that_is_killed_while_it_reads_the_model_leaves_nothing(tmp_path: Path) -> None:
     """What it had in the folder for temporary files goes with the runner's own folder."""
     temporary = tmp_path / "tmp"
