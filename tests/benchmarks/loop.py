@@ -22,6 +22,9 @@ from msgspec import Struct
 from pipeline.core.resolved import Resolved
 from tests.cli.command import environment
 
+Jobs = tuple[tuple[Resolved, int], ...]
+"""What is to be drawn, each with its seed."""
+
 
 class Drawn(Struct, frozen=True):
     """Seconds for all of them, files included, and the sha256 of each one's RGB bytes."""
@@ -31,11 +34,12 @@ class Drawn(Struct, frozen=True):
 
 
 class Asked(Struct, frozen=True):
-    """Jobs of one size, and how to draw them. `tuned` is what a person finds out in an evening:
-    convolutions in channels_last, several pictures at once, and a PNG that is packed quickly."""
+    """Jobs of one size, and how to draw them; `threads` 0 leaves torch's own number. `tuned` is
+    what a person finds out in an evening: convolutions in channels_last, several pictures at once,
+    and a PNG that is packed quickly."""
 
     folder: str
-    jobs: tuple[tuple[Resolved, int], ...]
+    jobs: Jobs
     threads: int
     tuned: bool = False
     batch: int = 1
@@ -58,10 +62,7 @@ class Loop:
         assert self._process.stdout.readline() == "ready\n"
         return self
 
-    def draw(
-        self, jobs: tuple[tuple[Resolved, int], ...], *, threads: int, tuned: bool = False,
-        batch: int = 1,
-    ) -> Drawn:  # fmt: skip
+    def draw(self, jobs: Jobs, *, threads: int, tuned: bool = False, batch: int = 1) -> Drawn:
         """Have jobs drawn one after the other."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -85,17 +86,20 @@ class Loop:
 
 def main() -> None:
     """Life of the process."""
+    import diffusers
     import torch
 
     from pipeline.render.model import dtype_of
-    from tests.render.bare import load
 
     device = torch.device(sys.argv[2])
-    pipe = load(Path(sys.argv[1])).to(device, dtype_of(device, stored_in_bf16=False))
+    loading: Any = diffusers.DiffusionPipeline
+    pipe = loading.from_pretrained(sys.argv[1], dtype=dtype_of(device), safety_checker=None)
+    pipe.to(device).set_progress_bar_config(disable=True)
+    usual = torch.get_num_threads()
     print("ready", flush=True)
     for line in sys.stdin:
         asked = msgspec.json.decode(line, type=Asked)
-        torch.set_num_threads(asked.threads)
+        torch.set_num_threads(asked.threads or usual)
         form = torch.channels_last if asked.tuned else torch.contiguous_format
         pipe.unet.to(memory_format=form)
         pipe.vae.to(memory_format=form)

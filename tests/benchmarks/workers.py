@@ -9,10 +9,9 @@ from statistics import median
 
 from pipeline.core import events as e
 from pipeline.core.record import Record
-from pipeline.core.resolved import Resolved
 from pipeline.inscription import record_of
 from pipeline.journal import JOURNAL_NAME, replay
-from tests.benchmarks.loop import Loop
+from tests.benchmarks.loop import Jobs, Loop
 from tests.benchmarks.table import Row
 from tests.studio import BUNDLED, Studio
 
@@ -20,7 +19,6 @@ JOBS = 24
 ROUNDS = 3
 BATCH = 4
 CORES = os.cpu_count() or 1
-Jobs = tuple[tuple[Resolved, int], ...]
 
 
 def workers(folder: Path, device: str) -> list[Row]:

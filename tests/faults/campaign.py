@@ -288,11 +288,13 @@ class Campaign:
         if key is None:
             self._jobs += 1
             key = f"beside/job{self._jobs:05d}"
-        elif self._chance.random() < 0.3:
+        # Of two jobs with one seed and the same words only one would be drawn.
+        seed = 1000 * self._jobs
+        if key.endswith("/shot") and self._chance.random() < 0.3:
             self._drop()
         count = 1 if key.endswith("/shot") else self._chance.randint(1, 3)
         words = ", ".join(self._chance.sample(_WORDS, 3))
-        text = _JOB.format(prompt=words, seed=1000 * self._jobs, count=count)
+        text = _JOB.format(prompt=words, seed=seed, count=count)
         part = self.root / f"{key}.yaml.tmp"
         write(self.root, {f"{key}.yaml.tmp": text})
         part.replace(self.root / f"{key}.yaml")

@@ -1,7 +1,8 @@
-"""`python -m tests.render.full_size FOLDER`: an SDXL as large as all are, with random weights.
+"""`python -m tests.render.full_size FOLDER [sd]`: an SDXL, or an SD 1.5, as large as all are, with
+random weights.
 
-3.5 billion of them, 6.9 GB in fp16. Only what it says of its own size differs: 256 pixels, so that
-a step on a CPU takes seconds.
+3.5 billion of them, 6.9 GB in fp16; or 1.1 billion, 2.1 GB. Only what it says of its own size
+differs: 256 pixels, so that a step on a CPU takes seconds.
 """
 
 import sys
@@ -40,6 +41,27 @@ def build(folder: Path) -> None:
     pipe.save_pretrained(str(folder), safe_serialization=True)
 
 
+def build_sd(folder: Path) -> None:
+    """The same with the shapes of Stable Diffusion 1.5's configs."""
+    torch.manual_seed(1)
+    torch.set_default_dtype(torch.float16)
+    tokenizer = _tokenizer(folder.with_name(f"{folder.name}-words"))
+    pipe = _diffusers.StableDiffusionPipeline(
+        vae=_vae(0.18215),
+        text_encoder=_transformers.CLIPTextModel(_text(tokenizer, 768, 12, 12, "quick_gelu")),
+        tokenizer=tokenizer,
+        unet=_diffusers.UNet2DConditionModel(
+            sample_size=32, cross_attention_dim=768, attention_head_dim=8
+        ),
+        scheduler=_diffusers.PNDMScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1,
+            skip_prk_steps=True,
+        ),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipe.save_pretrained(str(folder), safe_serialization=True)
+
+
 def _unet() -> Any:
     return _diffusers.UNet2DConditionModel(
         sample_size=32,
@@ -57,7 +79,7 @@ def _unet() -> Any:
     )
 
 
-def _vae() -> Any:
+def _vae(scaling_factor: float = 0.13025) -> Any:
     return _diffusers.AutoencoderKL(
         block_out_channels=(128, 256, 512, 512),
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -65,7 +87,7 @@ def _vae() -> Any:
         layers_per_block=2,
         latent_channels=4,
         sample_size=256,
-        scaling_factor=0.13025,
+        scaling_factor=scaling_factor,
         force_upcast=True,
     )
 
@@ -86,4 +108,4 @@ def _text(tokenizer: Any, width: int, layers: int, heads: int, act: str) -> Any:
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]))
+    (build_sd if sys.argv[2:] == ["sd"] else build)(Path(sys.argv[1]))

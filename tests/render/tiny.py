@@ -1,9 +1,11 @@
-"""A tiny Stable Diffusion folder with random weights: draws noise, in milliseconds.
+"""`python -m tests.render.tiny FOLDER`: a tiny Stable Diffusion folder with random weights, which
+draws noise, in milliseconds.
 
 Everything in it is real but small: the classes, the files and the layout are those of a big one.
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +137,7 @@ def _tokenizer(folder: Path) -> Any:
     (folder / "vocab.json").write_text(json.dumps(ids))
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n")
     return _transformers.CLIPTokenizer.from_pretrained(str(folder), model_max_length=77)
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]))

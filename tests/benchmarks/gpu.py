@@ -1,0 +1,141 @@
+"""Models as large as people have them, with random weights, which take as long as trained ones.
+
+One, two and three workers against a bare loop, and what of the card that uses. On a CPU the same in
+miniature, with tiny models, only to see that it runs.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from statistics import median
+
+import torch
+from msgspec import Struct
+
+from pipeline.core.record import Record
+from pipeline.inscription import record_of
+from tests.benchmarks.loop import Jobs, Loop
+from tests.benchmarks.table import Row
+from tests.studio import Studio
+
+ROUNDS = 3
+STEPS = 15
+
+
+class Shape(Struct, frozen=True):
+    """A kind of model: `tflop` is that of a UNet's forward pass and of the VAE's decoding, at
+    `size` pixels (counted with torch.utils.flop_counter)."""
+
+    name: str
+    size: int
+    tflop: tuple[float, float]
+    wanted: str
+    jobs: int
+    module: tuple[str, ...]
+
+
+FULL = (
+    Shape("SDXL", 1024, (6.76, 10.5), ">= 1.25", 6, ("tests.render.full_size",)),
+    Shape("SD 1.5", 512, (0.80, 2.6), ">= 2", 24, ("tests.render.full_size", "sd")),
+)
+TINY = (Shape("a tiny SD", 64, (0.0, 0.0), "", 6, ("tests.render.tiny",)),)
+
+
+def gpu(folder: Path, device: str) -> list[Row]:
+    """All shapes, one after the other."""
+    shapes = FULL if device == "cuda" else TINY
+    return [row for shape in shapes for row in _shape(folder, device, shape)]
+
+
+def _shape(folder: Path, device: str, shape: Shape) -> list[Row]:
+    model = folder / shape.name.replace(" ", "-")
+    module, *more = shape.module
+    subprocess.run([sys.executable, "-m", module, str(model), *more], check=True)
+    free = _free(device)
+    with Loop(model, folder / f"{model.name}-loop", device) as loop:
+        alone = free - _free(device)
+        rates = {n: _rates(folder, device, shape, model, n, loop) for n in (1, 2, 3)}
+    peak = _matmul(device)
+    rows = []
+    for workers, (ours, bare, bytes_held) in rates.items():
+        tflop = 2 * STEPS * shape.tflop[0] + shape.tflop[1]
+        note = f"{median(ours):.1f} against {median(bare):.1f} a minute"
+        if device == "cuda":
+            note += (
+                f"; {median(ours) / 60 * tflop / peak:.2f} of what a large product of matrices "
+                f"reaches here ({peak:.0f} TFLOP/s); {bytes_held / 1e9:.1f} GB of the card, the "
+                f"loop {alone / 1e9:.1f}"
+            )
+        rows.append(
+            Row(
+                what=f"{shape.name} at {shape.size}², {STEPS} steps with guidance: "
+                f"{workers} worker{'s' if workers > 1 else ''}",
+                against="a bare diffusers loop",
+                figure=median(a / b for a, b in zip(ours, bare, strict=True)),
+                wanted=shape.wanted if workers == 3 else "",
+                note=note,
+            )
+        )
+    return rows
+
+
+def _rates(
+    folder: Path, device: str, shape: Shape, model: Path, workers: int, loop: Loop
+) -> tuple[list[float], list[float], int]:
+    """Pictures a minute of ours and of the loop, in turn, and the card's memory that ours took."""
+    ours: list[float] = []
+    bare: list[float] = []
+    free = _free(device)
+    root = folder / f"{model.name}-{workers}"
+    with Studio(root, workers=workers, device=device, model=model) as studio:
+        studio.warm()
+        for number in range(ROUNDS + 1):  # The first one warms both up.
+            ours.append(_minute(studio, shape, number))
+            drawn = loop.draw(_jobs(studio.root.glob(f"r{number}-*.png")), threads=0)
+            bare.append(60 * shape.jobs / drawn.seconds)
+        held = free - _free(device)
+    return ours[1:], bare[1:], held
+
+
+def _minute(studio: Studio, shape: Shape, number: int) -> float:
+    before = studio.state.finished
+    start = time.monotonic()
+    for job in range(shape.jobs):
+        text = (
+            f"kind: job\nprompt: 1girl, smile\nseed: {100 * number + job}\nsteps: {STEPS}\n"
+            f"size: {shape.size}x{shape.size}\n"
+        )
+        studio.drop(f"r{number}-{job:02}.yaml", text)
+    studio.until(studio.settled(before + shape.jobs), 1200)
+    return shape.jobs * 60 / (time.monotonic() - start)
+
+
+def _jobs(files: Iterable[Path]) -> Jobs:
+    found: list[Record | None] = [record_of(file) for file in sorted(files)]
+    return tuple((each.resolved, each.seed) for each in found if each is not None)
+
+
+def _free(device: str) -> int:
+    """Bytes of the card that nobody has."""
+    return torch.cuda.mem_get_info()[0] if device == "cuda" else 0
+
+
+def _matmul(device: str) -> float:
+    """TFLOP/s of a product of two matrices in fp16, 8192 on a side: what this card really does."""
+    if device != "cuda":
+        return 1.0
+    side = 8192
+    one = torch.randn(side, side, device=device, dtype=torch.float16)
+
+    def seconds(work: Callable[[], object]) -> float:
+        torch.cuda.synchronize()
+        begun = time.perf_counter()
+        for _ in range(20):
+            work()
+        torch.cuda.synchronize()
+        return (time.perf_counter() - begun) / 20
+
+    seconds(lambda: one @ one)
+    return 2 * side**3 / seconds(lambda: one @ one) / 1e12
