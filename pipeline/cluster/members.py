@@ -84,11 +84,6 @@ class Member:
         self._lacking: dict[str, tuple[float, w.Lack]] = {}
 
     @property
-    def known(self) -> bool:
-        """Whether it has said what it can do."""
-        return self.opened or bool(self.broken)
-
-    @property
     def works(self) -> bool:
         """Whether it has workers, or will have them."""
         return self.opened and not self.broken and bool(self.models)
@@ -193,13 +188,18 @@ class Members:
         return member.able(task, now, several=self.several)
 
     def nobody(self, task: Task, now: float) -> bool:
-        """Whether there are stations, all said what they can do, and that is not among it."""
-        members = self._members.values()
+        """Whether all stations that are well said what they can do, and that is not among it."""
+        well = self.well
         return (
-            bool(members)
-            and all(member.known for member in members)
-            and not any(self.able(member, task, now) for member in members)
+            bool(well)
+            and all(member.opened for member in well)
+            and not any(self.able(member, task, now) for member in well)
         )
+
+    @property
+    def well(self) -> list[Member]:
+        """All but those that cannot draw anything, as they may again later."""
+        return [member for member in self._members.values() if not member.broken]
 
     def chosen(self, task: Task, now: float) -> tuple[str, Hand] | None:
         """An idle worker that can draw this, and its post."""

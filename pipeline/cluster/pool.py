@@ -69,7 +69,9 @@ class ClusterPool:
         self._waiting: deque[Task] = deque()
         """What was given back, and goes to whoever else can draw it."""
         self._unsaid: list[o.Report] = []
-        self._stopping = self._closed = self._broken = False
+        self._stopping = self._closed = False
+        self._judged = False
+        """Whether it is known that nodes can draw, or was told that none can."""
 
     def start(self) -> None:
         """Begin to open stations; workers are warm some seconds after their node is there."""
@@ -97,9 +99,9 @@ class ClusterPool:
         """
         if self._stopping:
             return ()
-        members = list(self._members.posts.values())
-        if members and all(member.known and not member.works for member in members):
-            return tuple(member.hand("worker-1").name for member in members)
+        well = self._members.well
+        if well and all(member.opened and not member.models for member in well):
+            return tuple(member.hand("worker-1").name for member in well)
         each = self._members.hands()
         return tuple(hand.name for member, hand in each if self._members.idle(member, hand))
 
@@ -213,6 +215,7 @@ class ClusterPool:
                 if (room := self._members.smallest()) is not None:
                     self._models.measured(*room)
             case w.Warmed(worker=own, pid=pid):
+                self._judged = True
                 return [o.WorkerWarm(worker=member.hand(own).name, pid=pid)]
             case w.Dead():
                 return self._died(member, word)
@@ -342,13 +345,13 @@ class ClusterPool:
         return []
 
     def _all_broken(self) -> list[o.Report]:
-        """Where all nodes that there are cannot draw, nobody ever will."""
+        """Where all nodes that there are cannot draw, and never could, nobody ever will."""
         members = list(self._members.posts.values())
-        if self._broken or self._stopping or not members:
+        if self._judged or self._stopping or not members:
             return []
         if not all(member.broken for member in members):
             return []
-        self._broken = True
+        self._judged = True
         named = "; ".join(f"{each.name}: {each.broken}" for each in members)
         return [o.Broken(error=f"no node can draw: {named}", hint=members[0].hint)]
 

@@ -9,6 +9,7 @@ one must not reach another.
 import logging
 import os
 import queue
+import socket
 import threading
 import time
 from collections import deque
@@ -33,8 +34,12 @@ SILENCE = 60.0
 """A station that does not answer for so many seconds is taken for lost."""
 SLOW = 60.0
 """Seconds after which it is said that Ray has not started an actor."""
+_ROW = 3
+"""So many actors in a row that say nothing at a place, and none can be started there."""
 _SETBACKS = (2.0, 5.0, 15.0, 60.0)
 """Seconds until a place is tried again whose station was lost, the first time, the second …"""
+_DOOR = 5.0
+"""Seconds in which a cluster's door has to open."""
 _EARS = 0.25
 """Most seconds until a station that was just opened is listened to."""
 
@@ -80,19 +85,27 @@ def connect(address: str) -> "RayFleet":
         raise NoRay(
             f"--cluster {address} needs Ray: {error}", "pip install 'anime-pipeline[cluster]'"
         ) from None
+    way = (
+        "this machine has to be a node of the cluster, with the same token: "
+        "ray start --head here, or ray start --address=HOST:6379"
+    )
     try:
+        _knock(address)
         ray.init(
             address=address, namespace="anime", log_to_driver=False, configure_logging=False,
             logging_level=logging.WARNING,
         )  # fmt: skip
     except Exception as error:  # Of many kinds; none of them is ours.
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CannotReach(
-            f"--cluster {address}: {first}",
-            "this machine has to be a node of the cluster, with the same token: "
-            "ray start --head here, or ray start --address=HOST:6379",
-        ) from error
+        raise CannotReach(f"--cluster {address}: {first}", way) from error
     return RayFleet(ray)
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host:
+        socket.create_connection((host.strip("[]"), int(port)), _DOOR).close()
 
 
 class _Station:
@@ -111,7 +124,7 @@ class RayFleet:
     class of its actors."""
 
     def __init__(self, ray: Any, cast: type = Post) -> None:
-        self._ray, self._cast = ray, cast
+        self.ray, self._cast = ray, cast
         self._wake: Callable[[], None] = lambda: None
         self._setup: Setup | None = None
         self._lock = threading.Lock()
@@ -157,7 +170,7 @@ class RayFleet:
                 thread.join(2 * PATIENCE)
         for station in self._stations.values():
             self._kill(station)
-        self._ray.shutdown()
+        self.ray.shutdown()
 
     def _say(self, post: str, *words: Any) -> None:
         self._heard.extend((post, word) for word in words)
@@ -167,7 +180,7 @@ class RayFleet:
         """See which nodes there are, and open what is not open."""
         while True:
             try:
-                found = slots(self._ray.nodes(), self._setup.device if self._setup else "auto")
+                found = slots(self.ray.nodes(), self._setup.device if self._setup else "auto")
                 self._note(found)
                 for place in self._unborn.keys() - {(slot.node, slot.gpu) for slot in found}:
                     self._say(self._unborn.pop(place), None)
@@ -202,10 +215,10 @@ class RayFleet:
         self._opened += 1
         name = name_of(slot, names)
         post = f"{name}#{self._opened}"
-        strategy = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+        strategy = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
             node_id=slot.node, soft=False
         )
-        actor = self._ray.remote(self._cast).options(
+        actor = self.ray.remote(self._cast).options(
             num_gpus=0 if slot.gpu is None else 1, num_cpus=0, max_concurrency=4, max_restarts=0,
             scheduling_strategy=strategy,
         ).remote(pack(replace(self._setup, name=name)))  # fmt: skip
@@ -249,7 +262,7 @@ class RayFleet:
             if not ears:
                 self._closed.wait(_EARS)
                 continue
-            ready, waiting = self._ray.wait(list(ears), num_returns=1, timeout=_EARS)
+            ready, waiting = self.ray.wait(list(ears), num_returns=1, timeout=_EARS)
             for ear in ready:
                 self._hear(ears[ear])
             for ear in waiting:
@@ -266,7 +279,7 @@ class RayFleet:
 
     def _hear(self, station: _Station) -> None:
         try:
-            words = words_of(self._ray.get(station.ear))
+            words = words_of(self.ray.get(station.ear))
         except Exception as error:  # Of the actor, of its node, or on the way.
             self._lose(station, str(error))
             return
@@ -284,8 +297,8 @@ class RayFleet:
         self._due[place] = time.monotonic() + _SETBACKS[min(row, len(_SETBACKS)) - 1]
         self._kill(station)
         first = next(iter(why.strip().splitlines()), "") or "no reason is known"
-        log.info("%s: %s", station.name, why)
-        if not station.heard and self._lives(station.slot.node):
+        log.log(logging.INFO if station.heard else logging.WARNING, "%s: %s", station.name, first)
+        if not station.heard and row >= _ROW and self._lives(station.slot.node):
             self._unborn[place] = station.post
             self._say(station.post, Broke(error=f"no actor can be started there: {first}"))
         else:
@@ -293,12 +306,12 @@ class RayFleet:
 
     def _lives(self, node: str) -> bool:
         try:
-            return any(each["NodeID"] == node and each["Alive"] for each in self._ray.nodes())
+            return any(each["NodeID"] == node and each["Alive"] for each in self.ray.nodes())
         except Exception:
             return False
 
     def _kill(self, station: _Station) -> None:
         try:
-            self._ray.kill(station.actor)
+            self.ray.kill(station.actor)
         except Exception as error:  # It is dead already.
             log.debug("%s: %s", station.name, error)

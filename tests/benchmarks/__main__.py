@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.check import check
+from tests.benchmarks.cluster import cluster
 from tests.benchmarks.journal import journal
 from tests.benchmarks.latency import latency
 from tests.benchmarks.png import png
@@ -20,6 +21,7 @@ from tests.benchmarks.stream import stream
 from tests.benchmarks.table import Row, table
 from tests.benchmarks.weights import weights
 from tests.benchmarks.workers import workers
+from tests.cluster import rayed
 
 BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "weights": weights,
@@ -30,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "check": check,
     "journal": journal,
     "png": png,
+    "cluster": cluster,
 }
 ON_GPU = ("workers", "latency")
 """Weights on a GPU are not in the memory that PSS speaks of."""
@@ -42,7 +45,8 @@ def main() -> int:
     parser.add_argument("--gpu", action="store_true", help="on a CUDA device")
     asked = parser.parse_args()
     device = "cuda" if asked.gpu else "cpu"
-    names = asked.names or (ON_GPU if asked.gpu else BENCHMARKS)
+    here = [name for name in BENCHMARKS if name != "cluster" or not rayed.missing()]
+    names = asked.names or (ON_GPU if asked.gpu else here)
     if unknown := [name for name in names if name not in BENCHMARKS]:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     rows: list[Row] = []

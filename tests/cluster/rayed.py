@@ -21,6 +21,8 @@ def cluster(nodes: int, cpus: int = 1) -> Iterator[Any]:
         patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # Other programs of this machine may need most of its memory: that is no fault of ours.
+        patch.setenv("RAY_memory_monitor_refresh_ms", "0")
         path = [str(CLONE), *filter(None, [os.environ.get("PYTHONPATH")])]
         patch.setenv("PYTHONPATH", os.pathsep.join(path))
         from ray.cluster_utils import Cluster

@@ -359,6 +359,17 @@ def test_a_run_ends_only_where_no_node_can_draw(head: _Head) -> None:
     assert head.poll() == []
 
 
+def test_a_run_whose_nodes_could_draw_waits_until_they_can_again(head: _Head) -> None:
+    head.open("one#1")
+    head.fleet.say("one#1", w.Warmed(worker="worker-1", pid=7))
+    head.fleet.say("one#1", w.Broke(error="the keeper died"))
+    assert [type(report) for report in head.poll()] == [o.WorkerWarm]
+    assert head.pool.free() == ()
+    assert head.pool.live() == ()
+    head.open("one#1")
+    assert len(head.pool.free()) == 2
+
+
 def test_what_comes_while_it_ends_is_kept_and_told(head: _Head) -> None:
     head.open("one#1")
     head.pool.submit("one:worker-1", task("rain"))

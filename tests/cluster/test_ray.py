@@ -94,13 +94,9 @@ def test_a_run_of_the_command_draws_over_the_cluster_and_leaves_nothing(tmp_path
 
 
 @needs_ray
-@pytest.mark.slow
-@pytest.mark.process
-@pytest.mark.timeout(120)
 def test_a_cluster_that_is_not_there_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", "ab" * 16)
-    monkeypatch.setenv("RAY_gcs_server_request_timeout_seconds", "2")
     with pytest.raises(CannotReach, match=r"--cluster 127\.0\.0\.1:1") as caught:
         connect("127.0.0.1:1")
     assert "ray start" in (caught.value.hint or "")
