@@ -13,7 +13,8 @@ Heard = tuple[str, Word | None]
 
 
 class Fleet(Protocol):
-    """Opens a station on every GPU, or node, that there is or will be.
+    """Opens a station on every GPU, or node, that there is or will be; `Opening` is the first word
+    of each.
 
     Each time a station is opened it is at another post, a name that is never given again. Nothing
     of this waits but `close`.

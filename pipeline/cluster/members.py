@@ -153,12 +153,10 @@ class Members:
     def posts(self) -> Mapping[str, Member]:
         return self._members
 
-    def at(self, post: str, name: str) -> Member:
-        """The station at a post, a new one by that name if it was not heard of."""
-        if post not in self._members:
-            self._members[post] = Member(name)
-            self._posts[name] = post
-        return self._members[post]
+    def add(self, post: str, name: str) -> None:
+        """There is to be a station."""
+        self._members[post] = Member(name)
+        self._posts[name] = post
 
     def forget(self, post: str) -> Member | None:
         """It is not there any more; None if it never was."""

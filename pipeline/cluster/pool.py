@@ -81,7 +81,7 @@ class ClusterPool:
         """What has happened since the last time, in order; never waits."""
         now = self._clock()
         reports, self._unsaid = self._unsaid, []
-        for post, word in self._fleet.heard():
+        for post, word in () if self._closed else self._fleet.heard():
             reports += self._gone(post) if word is None else self._heard(post, word, now)
         reports += self._desk.landed()
         reports += self._switched(now)
@@ -204,10 +204,13 @@ class ClusterPool:
             self._desk.close()
 
     def _heard(self, post: str, word: w.Word, now: float) -> list[o.Report]:
-        member = self._members.at(post, self._fleet.name(post))
+        if isinstance(word, w.Opening):
+            self._members.add(post, self._fleet.name(post))
+            return []
+        member = self._members.posts.get(post)
+        if member is None:
+            return []  # It was taken for lost.
         match word:
-            case w.Opening():
-                pass  # It is known now that there will be one.
             case w.Opened():
                 self._opened(post, member, word)
             case w.Lives():

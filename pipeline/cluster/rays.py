@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from pipeline.cluster.census import Slot, name_of, slots
 from pipeline.cluster.fleet import Heard
 from pipeline.cluster.post import MODE, TOKEN, Post
-from pipeline.cluster.words import Broke, Opening, Order, Setup, pack, words_of
+from pipeline.cluster.words import Broke, Ended, Opening, Order, Setup, pack, words_of
 from pipeline.errors import AnimeError
 
 log = logging.getLogger(__name__)
@@ -218,14 +218,17 @@ class RayFleet:
         strategy = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
             node_id=slot.node, soft=False
         )
+        # Else one whose torch finds no GPU would draw on its CPU, which is another picture.
+        device = "cpu" if slot.gpu is None else "cuda"
+        setup = replace(self._setup, name=name, device=device)
         actor = self.ray.remote(self._cast).options(
             num_gpus=0 if slot.gpu is None else 1, num_cpus=0, max_concurrency=4, max_restarts=0,
             scheduling_strategy=strategy,
-        ).remote(pack(replace(self._setup, name=name)))  # fmt: skip
-        with self._lock:
-            self._names[post] = name
-            self._stations[post] = _Station(post, slot, name, actor, now)
+        ).remote(pack(setup))  # fmt: skip
+        self._names[post] = name
         self._say(post, Opening())
+        with self._lock:
+            self._stations[post] = _Station(post, slot, name, actor, now)
 
     def _complain(self, now: float) -> None:
         for station in list(self._stations.values()):
@@ -287,6 +290,8 @@ class RayFleet:
         self._failures.pop((station.slot.node, station.slot.gpu), None)
         if words:
             self._say(station.post, *words)
+        if any(isinstance(word, Ended) for word in words):
+            self._lose(station, "it has ended")
 
     def _lose(self, station: _Station, why: str) -> None:
         """It is heard no more, whatever has become of it; its place is tried again later."""

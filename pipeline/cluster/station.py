@@ -27,7 +27,7 @@ PATIENCE = 0.2
 """Seconds between two looks around when nothing wakes the loop."""
 AGAIN = 30.0
 """Seconds until a node that can draw nothing looks again whether it can."""
-LINGER = 0.05
+LINGER = 0.2
 """Seconds that mere progress waits for more of it, so that it does not cost a message a step."""
 
 

@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ def cluster(nodes: int, cpus: int = 1) -> Iterator[Any]:
     """A `ray.cluster_utils.Cluster` with a token, and so many nodes beside its head."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
+        patch.setenv("RAY_AUTH_TOKEN", _token())
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         # Other programs of this machine may need most of its memory: that is no fault of ours.
         patch.setenv("RAY_memory_monitor_refresh_ms", "0")
@@ -34,6 +35,12 @@ def cluster(nodes: int, cpus: int = 1) -> Iterator[Any]:
             yield started
         finally:
             started.shutdown()
+
+
+@cache
+def _token() -> str:
+    """One for all clusters of this process, in which Ray reads it once."""
+    return secrets.token_hex(16)
 
 
 def missing() -> bool:

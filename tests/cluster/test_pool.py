@@ -168,6 +168,7 @@ def test_a_lost_nodes_picture_is_drawn_elsewhere_and_its_late_answer_means_nothi
     head.until(lambda: head.heard(o.Painted))
     head.fleet.say("two#2", drawn(late))
     head.poll()
+    assert {live.name for live in head.pool.live()} == {"two:worker-1", "two:worker-2"}
     assert [each.worker for each in head.heard(o.Painted)] == ["two:worker-1"]
 
 
@@ -349,7 +350,7 @@ def test_pictures_that_it_is_drawn_from_travel_whole(head: _Head) -> None:
 
 def test_a_run_ends_only_where_no_node_can_draw(head: _Head) -> None:
     head.open("one#1")
-    head.fleet.say("two#2", w.Broke(error="no GPU", hint="mend it"))
+    head.fleet.say("two#2", w.Opening(), w.Broke(error="no GPU", hint="mend it"))
     assert head.poll() == []
     head.fleet.say("one#1", w.Broke(error="no keeper"))
     (broken,) = head.poll()

@@ -2,6 +2,8 @@
 one of them is killed in mid-render and another joins."""
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import Any
 import pytest
 
 from pipeline import inscription
-from pipeline.cluster.rays import CannotReach, NoRay, Unprotected, connect
+from pipeline.cluster import words as w
+from pipeline.cluster.rays import CannotReach, NoRay, RayFleet, Unprotected, connect
 from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.journal import JOURNAL_NAME, replay
@@ -74,6 +77,73 @@ def test_forty_jobs_over_three_nodes_one_killed_and_one_joining(three: Any, tmp_
         studio.until(studio.settled(JOBS), 300)
     assert pixels(tmp_path / "far") == pixels(tmp_path / "near")
     assert len(pixels(tmp_path / "far")) == JOBS
+
+
+class Telling:
+    """An actor as `pipeline.cluster.post.Post`, that says where it is and draws nothing."""
+
+    def __init__(self, setup: bytes) -> None:
+        told = w.setup_of(setup)
+        gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        said = f"{told.name} {told.device} {gpus} {os.getpid()}"
+        self._words: list[w.Word] = [w.Broke(error=said)]
+
+    def order(self, number: int, order: bytes) -> None:
+        self._words.append(w.Ended())
+
+    def listen(self, patience: float) -> bytes:
+        words, self._words = self._words, []
+        time.sleep(0.0 if words else min(patience, 1.0))
+        return w.pack(words)
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.timeout(300)
+def test_each_gpu_has_an_actor_and_one_that_died_is_replaced() -> None:
+    """Ray is told of GPUs that are not there, and places as if they were."""
+    setup = w.Setup(
+        version="0", models=(), held=(), workers=1, device="auto", threads=1, previews=0,
+        package=Path("/nowhere"),
+    )  # fmt: skip
+    heard: list[tuple[str, w.Word | None]] = []
+    woken = threading.Event()
+
+    def until(posts: int) -> list[list[str]]:
+        """The words of so many actors."""
+        deadline = time.monotonic() + 120
+        while True:
+            heard.extend(fleet.heard())
+            said = [word.error.split(" ") for _, word in heard if isinstance(word, w.Broke)]
+            if len(said) == posts:
+                return said
+            assert time.monotonic() < deadline, heard
+            woken.wait(1.0)
+            woken.clear()
+
+    with rayed.cluster(1) as started:
+        started.add_node(num_cpus=1, num_gpus=2)
+        fleet = RayFleet(connect(started.address).ray, Telling)
+        fleet.start(setup, woken.set)
+        try:
+            said = until(2)
+            assert {(name.rpartition(".")[2], device) for name, device, _, _ in said} == {
+                ("0", "cuda"), ("1", "cuda"),
+            }  # fmt: skip
+            assert {gpu for _, _, gpu, _ in said} == {"0", "1"}
+            name, _, gpu, pid = said[0]
+            os.kill(int(pid), signal.SIGKILL)
+            again = until(3)[2]
+            assert again[:3] == [name, "cuda", gpu]
+            gone = [post for post, word in heard if word is None]
+            assert [fleet.name(post) for post in gone] == [name]
+            posts = {post for post, _ in heard}
+            assert len(posts) == 3
+            fleet.send(next(post for post in posts if fleet.name(post) != name), w.End(grace=0.0))
+            assert until(4)[3][0] != name
+        finally:
+            fleet.close()
 
 
 @needs_ray
