@@ -5,6 +5,7 @@ the files that a picture needs in it, and what is told of both. A finished pictu
 kept no longer. Knows no Ray, never imports torch, and never decides what is drawn.
 """
 
+import math
 import tempfile
 import threading
 import time
@@ -54,6 +55,8 @@ class Station:
         self._turn = 0
         self._look_at = 0.0
         self._told: w.Lives | None = None
+        self._opened: w.Opened | None = None
+        """What the head knows of its models, if it was not told of worse since."""
         self._ended = False
         # The name is that of the pool's own folders, so that what a killed station leaves is swept
         # with theirs.
@@ -116,6 +119,7 @@ class Station:
         self._look_at = now + AGAIN
         setup = self._setup
         if setup.version != __version__:
+            self._look_at = math.inf
             said = f"its anime is {__version__}, and the head's is {setup.version}"
             self._say(w.Broke(error=said, hint="install the same version on both"))
             return
@@ -125,7 +129,10 @@ class Station:
         if found:
             self._pool = self._begun(found)
         lacks = tuple(each for each in looked if isinstance(each, w.Lack))
-        self._say(w.Opened(models=self._models, lacks=lacks))
+        opened = w.Opened(models=self._models, lacks=lacks)
+        if opened != self._opened:
+            self._opened = opened
+            self._say(opened)
 
     def _begun(self, found: list[ModelFiles]) -> WorkerPool:
         setup = self._setup
@@ -266,7 +273,7 @@ class Station:
         """Nobody can draw here; it may be otherwise later."""
         if self._pool is not None:
             self._pool.kill()
-        self._pool, self._told, self._look_at = None, None, now + AGAIN
+        self._pool, self._told, self._opened, self._look_at = None, None, None, now + AGAIN
         for number in self._work.all():
             self._end(number, w.Returned(number=number))
         self._say(w.Broke(error=error, hint=hint))
