@@ -7,6 +7,7 @@ never waits.
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -19,7 +20,7 @@ from pipeline.core.decide import reused
 from pipeline.core.pending import claims, in_order, reusable, wanted
 from pipeline.core.resolved import Task
 from pipeline.core.state import State
-from pipeline.core.turns import Draw, Due, Switch, Turns, switched, turn
+from pipeline.core.turns import MOST_SEEN, Draw, Due, Switch, Turns, switched, turn
 from pipeline.parts import Pool
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class Dispatch:
         reused_in: set[str] = set()
         free = list(self._pool.free())
         while free and goes_on():
-            move, tasks = self._move(state)
+            move, tasks = self._move(state, free)
             if move is None:
                 break
             # To use a picture again that was drawn before, no model is needed.
@@ -69,11 +70,14 @@ class Dispatch:
             self._turns = move.turns
             task = replace(chosen, commit=commit_at((self._root / chosen.manifest).parent))
             self.busy[task.id] = task
-            self._pool.submit(free.pop(0), task)
+            worker = next(each for each in free if self._pool.takes(each, task))
+            free.remove(worker)
+            self._pool.submit(worker, task)
         return reused_in
 
-    def _move(self, state: State) -> tuple[Draw | Switch | None, list[Task]]:
-        """Whose turn it is, and the pictures that were looked at for that, in their order."""
+    def _move(self, state: State, free: Sequence[str]) -> tuple[Draw | Switch | None, list[Task]]:
+        """Whose turn it is, and the pictures that were looked at for that, in their order. What
+        none of the `free` workers can draw is left for the others."""
         if {*self._turns.held} != {*self._pool.held}:
             # The first models of the run, or one of them cannot be had.
             self._turns = replace(self._turns, held=self._pool.held)
@@ -81,7 +85,9 @@ class Dispatch:
         tasks: list[Task] = []
 
         def due() -> Iterator[Due]:
-            for task in in_order(state, busy):
+            for task in islice(in_order(state, busy), MOST_SEEN):
+                if not any(self._pool.takes(worker, task) for worker in free):
+                    continue
                 tasks.append(task)
                 priority = -state.jobs[task.job].rank[0]
                 yield Due(priority=priority, model=task.resolved.model)

@@ -17,6 +17,7 @@ from PIL import Image
 
 from pipeline import disk
 from pipeline.core.record import KEY, Record, decode
+from pipeline.core.resolved import Task
 from pipeline.errors import AnimeError
 
 MOST_BYTES = 256 * 1024 * 1024
@@ -88,6 +89,24 @@ def pixels_in(path: Path) -> str:
             return pixels_of(image)
         except _BROKEN as error:
             raise _refusal(path, error) from error
+
+
+def is_ours(path: Path, task: Task) -> bool:
+    """Whether the file is this very task's picture, just as we drew it, at whatever commit.
+
+    A file that someone has retouched may still carry our record; its pixels tell.
+    """
+    try:
+        found = read(path)
+        mine = found.record
+        if mine is None or (found.width, found.height) != mine.resolved.size:
+            return False
+        same = (mine.job, mine.take, mine.index, mine.digest, mine.seed) == (
+            task.job, task.take, task.index, task.digest, task.seed,
+        )  # fmt: skip
+        return same and pixels_in(path) == mine.pixels
+    except NotRead:
+        return False
 
 
 def pixels_of(image: Image.Image) -> str:

@@ -150,7 +150,12 @@ def sweep(root: Path) -> int:
 
 
 def sweep_after(root: Path, task: Task, pid: int) -> None:
-    """Remove the unfinished files of a process that has died while it drew this task."""
+    """Remove the unfinished files of a process that has died while it drew this task.
+
+    It may have been on another machine, where our own number says nothing of us.
+    """
+    if pid == os.getpid():
+        return
     for file in (task.file, task.shelf):
         if file is not None:
             for part in (root / file).parent.glob(f".anime-{pid}-*.part"):

@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from pipeline import __version__, pictures, snapshot
 from pipeline.audience import Audience, Audiences
@@ -23,6 +25,7 @@ from pipeline.inbox.watch import Inbox
 from pipeline.journal import Journal, JournalFull
 from pipeline.limits import allow_open_files
 from pipeline.notify import notifier
+from pipeline.parts import Pool
 from pipeline.pool import Several, WorkerPool
 from pipeline.room import Room
 from pipeline.runner import Runner
@@ -51,12 +54,14 @@ def produce(
 
     Raises:
         NoInbox, InboxHeld, JournalDamaged, JournalFailed, ModelError, CannotListen, NeedsToken,
-            NoWorkers: by then nothing of the run is left behind.
+            NoWorkers, and of a cluster NoRay, Unprotected, CannotReach: by then nothing of the run
+            is left behind.
     """
     root = inbox_at(settings.inbox).resolve()
     allow_open_files()
     with ExitStack() as ending:
         clock = clock or _now
+        cluster = _cluster(settings.cluster, ending) if settings.cluster else None
         journal = ending.enter_context(_journal(root / PRIVATE, clock, once=once, note=note))
         if journal.cut is not None:
             cut = journal.cut
@@ -78,15 +83,20 @@ def produce(
             pid=os.getpid(), pause_after=settings.pause_after,
             warm="" if first == stock.usual.sha256 else first,
         )  # fmt: skip
-        pool = WorkerPool(
-            root, stock.files[stock.usual.sha256], workers=settings.workers,
-            device=settings.device, threads=settings.threads, wake=inbox.wake, hashes=hashes,
-            previews=settings.previews if page else 0,
-            several=Several(
-                others=stock.others, first=first,
-                room=Room(weights=stock.weights, most=settings.models_resident),
-            ),
+        several = Several(
+            others=stock.others, first=first,
+            room=Room(weights=stock.weights, most=settings.models_resident),
         )  # fmt: skip
+        given: dict[str, Any] = {
+            "workers": settings.workers, "device": settings.device, "wake": inbox.wake,
+            "previews": settings.previews if page else 0, "several": several,
+        }  # fmt: skip
+        usual, threads = stock.files[stock.usual.sha256], settings.threads
+        pool: Pool = (
+            WorkerPool(root, usual, threads=threads, hashes=hashes, **given)
+            if cluster is None
+            else cluster(root, usual, threads=threads or _threads(settings), **given)
+        )
         manager = notifier(os.environ, state)
         if manager is not None:
             ending.callback(manager.close)
@@ -107,6 +117,22 @@ def produce(
         snapshot.renew(root / PRIVATE, runner.state, journal.end)
     interrupted = signal.SIGINT in caught or (once and caught)
     return INTERRUPTED if interrupted else code
+
+
+def _cluster(address: str, ending: ExitStack) -> Callable[..., Pool]:
+    """What makes a pool of all nodes' workers, until `ending` ends; Ray is imported only here."""
+    from pipeline.cluster import ClusterPool
+    from pipeline.cluster.rays import connect
+
+    fleet = connect(address)
+    ending.callback(fleet.close)
+    return partial(ClusterPool, fleet=fleet)
+
+
+def _threads(settings: Settings) -> int:
+    """Those of a worker of this machine alone: all nodes draw with as many, since their number
+    changes rounding."""
+    return max(1, len(os.sched_getaffinity(0)) // settings.workers)
 
 
 def _others(stock: Stock) -> str:

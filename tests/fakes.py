@@ -27,6 +27,7 @@ from pipeline.core.observed import (
     WorkerWarm,
 )
 from pipeline.core.resolved import Made, Task
+from pipeline.inscription import is_ours
 from pipeline.pictures import PictureError, place
 from pipeline.render import png
 
@@ -99,7 +100,11 @@ class FakePool:
         busy = self._tasks.keys() | self._starting | self._unborn
         return tuple(name for name in self._names if name in self._pids and name not in busy)
 
+    def takes(self, worker: str, task: Task) -> bool:
+        return True
+
     def submit(self, worker: str, task: Task) -> None:
+        assert self.takes(worker, task)
         if worker not in self.free():
             raise ValueError(f"{worker} is not free to draw {task.id}")
         assert len(self.held) == 1 or task.resolved.model in self.held
@@ -186,7 +191,9 @@ class FakePool:
     def lose(
         self,
         worker: str,
-        cause: Literal["crash", "exit", "deadline", "out_of_memory", "killed", "keeper"] = "killed",
+        cause: Literal[
+            "crash", "exit", "deadline", "out_of_memory", "killed", "keeper", "node"
+        ] = "killed",
         *,
         blamed: bool = False,
     ) -> None:
@@ -231,7 +238,7 @@ class FakePool:
         made = replace(FAKE_MADE, lean=task.lean)
         data = png.encode(square(task), task, "fake", made)
         try:
-            placed = place(self.root, task, data, lambda path: png.is_ours(path, task))
+            placed = place(self.root, task, data, lambda path: is_ours(path, task))
         except (OSError, PictureError) as error:
             full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
             self._reports.append(

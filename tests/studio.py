@@ -12,6 +12,8 @@ from typing import Self
 
 from pipeline import __version__
 from pipeline.audience import Audiences
+from pipeline.cluster import ClusterPool
+from pipeline.cluster.fleet import Fleet
 from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.evolve import evolve
@@ -41,8 +43,20 @@ class Listening(WorkerPool):
         return fresh
 
 
+class ListeningFar(ClusterPool):
+    """The same of a pool over nodes."""
+
+    reports: list[o.Report]
+
+    def poll(self) -> list[o.Report]:
+        fresh = super().poll()
+        self.reports += fresh
+        return fresh
+
+
 class Studio:
-    """An inbox in `root` with its workers; a context manager that leaves nothing running."""
+    """An inbox in `root` with its workers, those of a `fleet` if one is given; a context manager
+    that leaves nothing running."""
 
     def __init__(
         self,
@@ -53,6 +67,7 @@ class Studio:
         device: str = "cpu",
         model: Path = BUNDLED,
         paused: bool = False,
+        fleet: Fleet | None = None,
     ) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
@@ -62,9 +77,16 @@ class Studio:
             evolve(state, line.seq, line.at, e.decode(line.raw))
         self.inbox = Inbox(root)
         described = describe(model, None)
-        self.pool = Listening(
-            root, ModelFiles(path=model, sha256=described.sha256), workers=workers,
-            device=device, threads=threads, wake=self.inbox.wake,
+        files = ModelFiles(path=model, sha256=described.sha256)
+        self.pool: Listening | ListeningFar = (
+            Listening(
+                root, files, workers=workers, device=device, threads=threads, wake=self.inbox.wake
+            )
+            if fleet is None
+            else ListeningFar(
+                root, files, workers=workers, device=device, threads=threads,
+                wake=self.inbox.wake, fleet=fleet,
+            )
         )  # fmt: skip
         self.pool.reports = []
         opening: list[e.Event] = [

@@ -242,3 +242,11 @@ def test_what_is_wrong_with_models_is_said_at_their_lines(tmp_path: Path) -> Non
     assert refusal(tmp_path, "models_resident = 65\n").startswith(
         f"{inbox}:1: models_resident must be a whole number from 0 to 64"
     )
+
+
+def test_a_cluster_is_named_by_its_address_and_never_by_an_inbox(tmp_path: Path) -> None:
+    for address in ("auto", "head.studio:6379", "10.0.0.1:6379", "[fd00::1]:6379"):
+        assert settle(tmp_path, cluster=address).cluster == address
+    for address in ("ray://head:10001", "head", "head:0", "a b:6379"):
+        assert "auto, or the HOST:PORT of a Ray cluster" in refusal(tmp_path, CLUSTER=address)
+    assert "cluster cannot be set in an inbox" in refusal(tmp_path, 'cluster = "auto"\n')

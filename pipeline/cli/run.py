@@ -17,6 +17,7 @@ from pipeline.cli import options
 @click.option("--pause-after", metavar="N", help="Jobs that fail in a row; 0 is never.  [3]")
 @click.option("--unload-after", metavar="MINUTES", help="Idle so long; 0 is never.  [0]")
 @click.option("--grace", metavar="SECONDS", help="A stop waits so long for pictures.  [60]")
+@click.option("--cluster", metavar="ADDRESS", help="A Ray cluster's HOST:PORT, or auto.")
 @click.option("--polling/--no-polling", default=None, help="Look instead of waiting for hints.")
 def run(once: bool, **flags: object) -> int:
     """Watch the inbox, draw what is owed, and serve the page.

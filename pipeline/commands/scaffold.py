@@ -51,7 +51,7 @@ GITIGNORE = """\
 
 SETTINGS = """\
 # Settings of this inbox. Flags, ANIME_… variables and ~/.config/anime/config.toml come before it.
-# Host, port, token and names cannot be set here, since an inbox may come from somebody else.
+# Host, port, token, names and cluster cannot be set here: an inbox may come from somebody else.
 
 # model = "models/my-model"     # a diffusers folder or a .safetensors file, relative to this file,
                                 # or ORG/NAME, once `anime pull ORG/NAME` has fetched it

@@ -309,7 +309,7 @@ class WorkerLost(Fact, frozen=True, kw_only=True, tag="worker_lost"):
 
     worker: str
     pid: int
-    cause: Literal["crash", "exit", "deadline", "out_of_memory", "killed", "keeper"]
+    cause: Literal["crash", "exit", "deadline", "out_of_memory", "killed", "keeper", "node"]
     detail: str
     blamed: bool
     job: str | None = None

@@ -105,7 +105,7 @@ class Lost(Observation, frozen=True):
 
     worker: str
     pid: int
-    cause: Literal["crash", "exit", "deadline", "out_of_memory", "killed", "keeper"]
+    cause: Literal["crash", "exit", "deadline", "out_of_memory", "killed", "keeper", "node"]
     detail: str
     blamed: bool
     task: Task | None = None

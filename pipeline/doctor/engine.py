@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import msgspec
 from msgspec import Struct
@@ -58,6 +59,8 @@ def engine(settings: Settings) -> Iterator[Finding]:
         size = weight(settings.model)
         yield good("model", f"{settings.model.name}, {size / 2**20:,.0f} MiB of weights, whole")
     yield from _others(settings)
+    if settings.cluster:
+        yield _cluster(settings)
     probe = _probe()
     if isinstance(probe, Finding):
         yield probe
@@ -82,6 +85,16 @@ def _others(settings: Settings) -> Iterator[Finding]:
         else:
             size = weight(each.path)
             yield good(f"model {name}", f"{size / 2**20:,.0f} MiB of weights, whole")
+
+
+def _cluster(settings: Settings) -> Finding:
+    """Whether a run could try to reach its cluster; it is not asked itself."""
+    if find_spec("ray") is None:
+        return bad("cluster", "Ray is not installed", "pip install 'anime-pipeline[cluster]'")
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        said = f"cluster is {settings.cluster}, and Ray is not told to use its token"
+        return bad("cluster", said, "export RAY_AUTH_MODE=token")
+    return good("cluster", f"{settings.cluster}, with token; ray status says which nodes there are")
 
 
 def _python() -> Finding:

@@ -32,7 +32,8 @@ class Models:
     def __init__(self, usual: ModelFiles, several: Several) -> None:
         self.held: tuple[str, ...] = (several.first or usual.sha256,)
         self.several = bool(several.others)
-        self._room = several.room
+        self.room = several.room
+        """What is known of the memory for them."""
         self._ordered: tuple[str, ...] = self.held
         self._came: str | None = None
         """A model that no worker was warm with yet since it was ordered."""
@@ -41,11 +42,11 @@ class Models:
 
     def fits(self, models: tuple[str, ...]) -> bool:
         """Whether these may be held together."""
-        return self._room.fits(models)
+        return self.room.fits(models)
 
     def measured(self, free: int, each: int) -> None:
         """The device has so many bytes free, and a weight takes so many there."""
-        self._room = replace(self._room, free=free, each=each)
+        self.room = replace(self.room, free=free, each=each)
 
     def change(self, models: tuple[str, ...], now: float) -> None:
         """From now on these are to be held."""

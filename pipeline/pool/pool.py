@@ -21,6 +21,7 @@ from pipeline.pool.links import Link, Links
 from pipeline.pool.machine import REAL, Machine
 from pipeline.pool.models import ALONE, Models, Several
 from pipeline.pool.worker import Worker
+from pipeline.room import Room
 from pipeline.wire import (
     Cancel,
     CannotHold,
@@ -134,8 +135,18 @@ class WorkerPool:
         self._models.change(models, self._machine.clock())
         self._order()
 
-    def submit(self, worker: str, task: Task) -> None:
+    @property
+    def room(self) -> Room:
+        """What is known of the memory for models."""
+        return self._models.room
+
+    def takes(self, worker: str, task: Task) -> bool:
+        """Whether that worker can draw this: here all can draw the same."""
+        return True
+
+    def submit(self, worker: str, task: Task, root: Path | None = None) -> None:
         """Have a free worker draw a picture; one that dies of it, or before it, is reported lost.
+        Its files are below `root`, where it has one of its own.
 
         Raises:
             ValueError: the worker is not free.
@@ -147,7 +158,7 @@ class WorkerPool:
             # What the kernel killed until now was none of ours.
             self._kills = self._machine.memory_kills()
         chosen.take(task, self._machine.clock())
-        chosen.link.send(Render(task=task, root=str(self._root)))
+        chosen.link.send(Render(task=task, root=str(root or self._root)))
 
     def cancel(self, task: str) -> None:
         """Have a picture, by its task's id, stopped after its current step.

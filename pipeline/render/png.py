@@ -7,16 +7,15 @@ Never touches torch.
 
 import zlib
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image, PngImagePlugin
 
-from pipeline import __version__, inscription
+from pipeline import __version__
 from pipeline.core import parameters, record
 from pipeline.core.record import KEY, Record
 from pipeline.core.resolved import Made, Task
-from pipeline.inscription import NotRead, pixels_of
+from pipeline.inscription import pixels_of
 
 PACKING: Final[dict[str, Any]] = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 """Runs of equal bytes only: a quarter of the time of Pillow's default at the same size, as PNG's
@@ -48,21 +47,3 @@ def encode(image: Image.Image, task: Task, model: str, made: Made) -> bytes:
     stream = BytesIO()
     image.save(stream, "png", pnginfo=texts, **PACKING)
     return stream.getvalue()
-
-
-def is_ours(path: Path, task: Task) -> bool:
-    """Whether the file is this very task's picture, just as we drew it, at whatever commit.
-
-    A file that someone has retouched may still carry our record; its pixels tell.
-    """
-    try:
-        found = inscription.read(path)
-        mine = found.record
-        if mine is None or (found.width, found.height) != mine.resolved.size:
-            return False
-        same = (mine.job, mine.take, mine.index, mine.digest, mine.seed) == (
-            task.job, task.take, task.index, task.digest, task.seed,
-        )  # fmt: skip
-        return same and inscription.pixels_in(path) == mine.pixels
-    except NotRead:
-        return False

@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple, NoReturn
 import torch
 
 from pipeline.core.resolved import Task
+from pipeline.inscription import is_ours
 from pipeline.pictures import place
 from pipeline.render import model, png
 from pipeline.render.birth import Outfit
@@ -229,7 +230,7 @@ class Worker:
         )  # fmt: skip
         made = painter.made(lean=lean)
         data = png.encode(image, task, called, made)
-        placed = place(root, task, data, lambda path: png.is_ours(path, task))
+        placed = place(root, task, data, lambda path: is_ours(path, task))
         return Done(
             task=task.id,
             file=placed.file,

@@ -24,16 +24,18 @@ from pipeline.settings.table import read_models
 
 INBOX_FILE = "anime.toml"
 BUNDLED_MODEL = Path(__file__).parents[1] / "chibi" / "model"
-NEVER_FROM_INBOX = ("host", "port", "token", "names", "inbox")
-"""An inbox may be somebody else's clone: it must not decide who can reach this machine."""
+NEVER_FROM_INBOX = ("host", "port", "token", "names", "cluster", "inbox")
+"""An inbox may be somebody else's clone: it must not decide who can reach this machine, nor whose
+cluster is trusted with code and a token."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
     """One run's settings. Paths are absolute; `grace` is in seconds; `threads` 0 means as many as
     the cores allow; `models` are those that manifests may name, by name, and `models_resident` of
     them are held at once, 0 for as many as fit; `token` is '' where none was said, and 'none' where
-    none is wanted; `names` are Hosts; `unload_after` is in minutes. `origins` says of each where it
-    came from, such as `--port` or `default`."""
+    none is wanted; `names` are Hosts; `unload_after` is in minutes; `cluster` is a Ray cluster's
+    address, '' for this machine alone. `origins` says of each where it came from, such as `--port`
+    or `default`."""
 
     inbox: Path
     model: Path = BUNDLED_MODEL
@@ -57,6 +59,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     pause_after: int = 3
     unload_after: int = 0
     previews: int = 3
+    cluster: str = ""
     origins: dict[str, str] = {}
 
     @property
@@ -335,6 +338,11 @@ _RULES: dict[str, tuple[str, str, Callable[[object, bool], Any]]] = {
         "a whole number from 0 to 1000",
         "the page shows a picture as it emerges every so many steps; 0 never does",
         _whole(0, 1000),
+    ),
+    "cluster": (
+        "auto, or the HOST:PORT of a Ray cluster",
+        "`ray start` prints it; auto is the one that this machine is a node of",
+        _word(r"auto|(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]{1,253}):[1-9][0-9]{0,4}"),
     ),
     "polling": ("true or false", "true is for network folders", _flag),
 }

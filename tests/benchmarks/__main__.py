@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.check import check
+from tests.benchmarks.cluster import cluster
 from tests.benchmarks.gpu import gpu
 from tests.benchmarks.history import history
 from tests.benchmarks.journal import journal
@@ -25,6 +26,7 @@ from tests.benchmarks.stream import stream
 from tests.benchmarks.table import Row, table
 from tests.benchmarks.weights import weights
 from tests.benchmarks.workers import workers
+from tests.cluster import rayed
 
 BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "weights": weights,
@@ -37,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "journal": journal,
     "history": history,
     "png": png,
+    "cluster": cluster,
 }
 ON_GPU = {"gpu": gpu} | {name: BENCHMARKS[name] for name in ("latency", "lives")}
 """Weights on a GPU are not in the memory that PSS speaks of; `gpu` on a CPU is a miniature."""
@@ -51,7 +54,8 @@ def main() -> int:
     asked = parser.parse_args()
     device = "cuda" if asked.gpu else "cpu"
     every = BENCHMARKS | ON_GPU
-    names = asked.names or list(ON_GPU if asked.gpu else BENCHMARKS)
+    here = [name for name in BENCHMARKS if name != "cluster" or not rayed.missing()]
+    names = asked.names or (list(ON_GPU) if asked.gpu else here)
     if unknown := [name for name in names if name not in every]:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(every)}")
     rows: list[Row] = []

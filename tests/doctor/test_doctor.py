@@ -115,8 +115,9 @@ def test_a_machine_that_cannot_is_told_all_of_it_at_once(tmp_path: Path) -> None
     (tmp_path / "inbox").mkdir()
     (tmp_path / "model").mkdir()
     flags = ("--inbox", "inbox", "--port", "0", "--model", "model", "--device", "cuda")
-    done = anime("doctor", *flags, cwd=tmp_path, CUDA_VISIBLE_DEVICES="")
+    done = anime("doctor", *flags, cwd=tmp_path, CUDA_VISIBLE_DEVICES="", ANIME_CLUSTER="auto")
     assert done.returncode == 3
     assert f"BAD   model        model {tmp_path}/model has no model_index.json" in done.stdout
     assert "BAD   device       device is cuda (--device): " in done.stdout
     assert "--device cpu" in done.stdout
+    assert "BAD   cluster" in done.stdout

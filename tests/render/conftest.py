@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from pipeline.cluster import ClusterPool
+from pipeline.cluster.rays import connect
 from pipeline.core.observed import Report, WorkerLive
 from pipeline.core.resolved import Resolved, Task
 from pipeline.model import describe
 from pipeline.modelfiles import ModelFiles
 from pipeline.pool import WorkerPool
+from tests.cluster import rayed
+from tests.cluster.fleets import Here
 
 RESOLVED = Resolved(
     prompt="girl, red hair, night city",
@@ -58,8 +62,8 @@ class Pool:
             self._woken.clear()
 
     def all_free(self) -> list[str]:
-        """Wait until every worker is warm and idle."""
-        self.until(lambda: len(self.pool.free()) == len(self.pool.live()))
+        """Wait until there are workers, and every one is warm and idle."""
+        self.until(lambda: 0 < len(self.pool.live()) == len(self.pool.free()))
         return list(self.pool.free())
 
     def of(self, task: Task, *kinds: type[Report]) -> list[Any]:
@@ -113,6 +117,44 @@ def real(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator
             threads=1,
             wake=wake,
         )
+
+    pool = Pool(root, make)
+    yield pool
+    pool.pool.stop(5.0)
+
+
+@pytest.fixture(scope="session")
+def over_ray(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Pool]:
+    """The same, with Ray between."""
+    if rayed.missing():
+        pytest.skip("Ray is not installed")
+    root = tmp_path_factory.mktemp("inbox")
+    sha256 = describe(tiny_model).sha256
+    with rayed.cluster(1) as started:
+        fleet = connect(started.address)
+
+        def make(wake: Callable[[], None]) -> ClusterPool:
+            return ClusterPool(
+                root, ModelFiles(path=tiny_model, sha256=sha256), fleet=fleet, workers=2,
+                device="cpu", threads=1, wake=wake,
+            )  # fmt: skip
+
+        pool = Pool(root, make)
+        yield pool
+        pool.pool.stop(5.0)
+
+
+@pytest.fixture(scope="session")
+def clustered(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Pool]:
+    """A pool of one node, which is this machine, with two workers of one thread each."""
+    root = tmp_path_factory.mktemp("inbox")
+    sha256 = describe(tiny_model).sha256
+
+    def make(wake: Callable[[], None]) -> ClusterPool:
+        return ClusterPool(
+            root, ModelFiles(path=tiny_model, sha256=sha256), fleet=Here({"node": ()}),
+            workers=2, device="cpu", threads=1, wake=wake,
+        )  # fmt: skip
 
     pool = Pool(root, make)
     yield pool

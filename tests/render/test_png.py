@@ -9,7 +9,7 @@ from PIL import Image, PngImagePlugin
 from pipeline.core import parameters
 from pipeline.core.record import KEY
 from pipeline.core.resolved import Task
-from pipeline.inscription import pixels_of, record_of
+from pipeline.inscription import is_ours, pixels_of, record_of
 from pipeline.render import png
 from tests.fakes import FAKE_MADE, square
 from tests.render.conftest import RESOLVED, task
@@ -53,17 +53,17 @@ def test_a_retouched_picture_is_not_ours_though_it_carries_our_record(tmp_path: 
     wanted = task("a")
     file = tmp_path / "a.png"
     file.write_bytes(_encode(wanted))
-    assert png.is_ours(file, wanted)
-    assert not png.is_ours(file, replace(wanted, index=2))
+    assert is_ours(file, wanted)
+    assert not is_ours(file, replace(wanted, index=2))
     # A crash, and a checkout before the next start: the orphan is ours all the same.
-    assert png.is_ours(file, replace(wanted, commit="cd" * 20, manifest="a.yml"))
+    assert is_ours(file, replace(wanted, commit="cd" * 20, manifest="a.yml"))
     with Image.open(file) as image:
         texts = PngImagePlugin.PngInfo()
         texts.add_text(KEY, image.info[KEY])
         image.putpixel((0, 0), (1, 2, 3))
         image.save(file, pnginfo=texts)
     assert record_of(file) is not None
-    assert not png.is_ours(file, wanted)
+    assert not is_ours(file, wanted)
 
 
 def test_what_is_no_picture_of_ours_has_no_record(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_what_is_no_picture_of_ours_has_no_record(tmp_path: Path) -> None:
     assert record_of(file) is None
     Image.new("RGB", (4, 4)).save(file)
     assert record_of(file) is None
-    assert not png.is_ours(file, task("a"))
+    assert not is_ours(file, task("a"))
 
 
 def _encode(wanted: Task) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from pipeline.core import events as e
 from pipeline.core.digest import public_id
 from pipeline.core.manifest import Job, Project
+from pipeline.core.observed import Live, WorkerLive
 from pipeline.journal import replay
 from pipeline.server import hub
 from tests.server.asking import Frame, Stream, ask
@@ -172,6 +173,18 @@ def test_a_tick_says_where_its_preview_is_and_no_journal_has_it(served: Served) 
     with Stream(served.url) as stream:
         stream.take(1)
     assert ask(served.url, tick.json["preview"]).status == 404
+
+
+def test_the_preview_of_a_worker_on_another_node_is_there_too(served: Served) -> None:
+    made = served.production
+    task = made.task(made.job("a.yaml", JOB))
+    far = WorkerLive(name="gpu-box.1:worker-2", pid=7, phase="rendering", task=task)
+    with Stream(served.url) as stream:
+        stream.take(1)
+        made.say(Live(workers=(far,), model_preloaded=True))
+        made.tick(task, 3, worker=far.name, preview=b"a jpeg")
+        tick = stream.take(2)[-1]
+    assert ask(served.url, tick.json["preview"]).body == b"a jpeg"
 
 
 def two_projects(made: Production) -> tuple[str, str]:
