@@ -20,7 +20,7 @@ from pipeline.pictures import sha256_of
 from tests.cluster.fleets import Here
 from tests.render.conftest import Pool, task
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.process, pytest.mark.timeout(300)]
 
 
 @contextmanager
