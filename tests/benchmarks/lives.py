@@ -17,7 +17,7 @@ from tests.benchmarks.table import Row
 from tests.render.bare import load
 from tests.studio import BUNDLED, Studio
 
-STARTS = 3
+STARTS = 2
 ATTACHES = 7
 ASKED = "a model, please"
 

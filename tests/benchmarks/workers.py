@@ -16,7 +16,7 @@ from tests.benchmarks.table import Row
 from tests.studio import BUNDLED, Studio
 
 JOBS = 24
-ROUNDS = 3
+ROUNDS = 2
 BATCH = 4
 CORES = os.cpu_count() or 1
 

@@ -86,6 +86,11 @@ def test_all_is_paused_and_resumed(playing: Playing, page: Page) -> None:
     playing.finish("a")
     playing.until(lambda: playing.status("a") == "done")
     assert playing.status("d") == "queued"
+    page.get_by_role("button", name="Unload the model").click()
+    for left in ("b", "c"):
+        playing.finish(left)
+    expect(page.locator("#state")).to_have_text("Unloaded")
+    expect(page.locator(".banner")).to_contain_text("and the model is unloaded")
     page.get_by_role("button", name="Resume", exact=True).click()
     expect(page.locator(".banner")).to_have_count(0)
     playing.until(lambda: playing.status("d") == "rendering")

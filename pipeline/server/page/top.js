@@ -55,13 +55,21 @@ function showBanners() {
     store.lost && ["Connection lost. Trying again; what you see may be out of date.", "bad"],
     live?.inbox_lost && [`The inbox is lost: ${live.inbox_lost}`, "bad"],
     live?.journal_failed && [`Nothing more can be recorded: ${live.journal_failed}`, "bad"],
-    shown?.paused && [`The queue is paused: ${shown.paused}`, "wait"],
+    shown?.paused && (unloaded()
+      ? [`The queue is paused, and the model is unloaded: ${shown.paused}`, "wait"]
+      : [`The queue is paused: ${shown.paused}`, "wait", unloading()]),
     shown && (version ??= shown.version) !== shown.version
       && [`The program is ${shown.version} now; reload to have its page.`, "wait"],
     live?.draining && ["Stopping: what is being drawn is finished first.", "wait"],
   ].filter(Boolean);
-  list(by("banners"), banners, ([text]) => text, ([text, tone]) =>
-    el("p", { class: `banner ${tone}`, role: "alert" }, text));
+  list(by("banners"), banners, ([text]) => text, ([text, tone, button]) =>
+    el("p", { class: `banner ${tone}`, role: "alert" }, text, button));
+}
+
+function unloading() {
+  const [now, back] = [{ command: "pause", unload: true }, { command: "pause" }];
+  return el("button", { type: "button", title: "Give the memory of the GPU back until you resume",
+    onclick: giving(now, back) }, "Unload the model");
 }
 
 // ---------------------------------------------------------------- the state of the program
@@ -75,8 +83,8 @@ function worst() {
   if (live.journal_failed) return ["Journal failed", "bad"];
   if (scarce()) return ["Disk nearly full", "wait"];
   if (live.draining) return ["Stopping", "wait"];
-  if (shown.paused) return ["Paused", "wait"];
   if (unloaded()) return ["Unloaded", "wait"];
+  if (shown.paused) return ["Paused", "wait"];
   if (!live.model_preloaded) return ["Warming up", "wait"];
   return ["All well", "good"];
 }
