@@ -56,6 +56,7 @@ def test_all_examples_are_drawn(tmp_path: Path) -> None:
     assert f"{folder}/contact-sheet.png\n" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.process
 @pytest.mark.timeout(200)
 def test_kept_it_serves_the_page_until_it_is_stopped(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 from tests.faults.__main__ import table, tiny_model
 from tests.faults.campaign import PHASES, WHO, Campaign, Strike, plan
 
-SAMPLE: list[Strike] = [("worker", "mid-save"), ("runner", "after rename")]
-"""A keeper's death is tested elsewhere; whoever starts anew costs seconds."""
+SAMPLE: list[Strike] = [("worker", "mid-save"), ("worker", "mid-step")]
+"""Deaths of keeper and runner are tested elsewhere; whoever starts anew costs seconds."""
 
 
 def strike(base: Path, strikes: list[Strike], *, seed: int, workers: int) -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(300)  # the real one imports torch, on a machin
     params=[
         "fake",
         pytest.param("real", marks=pytest.mark.process),
-        pytest.param("clustered", marks=pytest.mark.process),
+        pytest.param("clustered", marks=(pytest.mark.process, pytest.mark.slow)),
         pytest.param("over_ray", marks=[pytest.mark.process, pytest.mark.slow]),
     ]
 )

@@ -67,6 +67,7 @@ def pixels(pool: Pool, wanted: Task, worker: str) -> bytes:
     return inscription.pixels_in(pool.root / painted.file).encode()
 
 
+@pytest.mark.slow
 def test_pictures_with_references_and_without_are_the_same_on_every_worker(
     shown: Pool, told: Told
 ) -> None:
