@@ -8,10 +8,10 @@ from math import log2
 
 from tests.benchmarks.table import Row
 
-WIDTH, LABEL, LINE, TOP = 980, 560, 24, 44
+WIDTH, LABEL, LINE, TOP = 1040, 560, 24, 44
 MOST = 3
 """Factors of two on either side of the goal; what is further ends there."""
-UNIT = (WIDTH - LABEL - 70) / (2 * MOST)
+UNIT = (WIDTH - LABEL - 130) / (2 * MOST)
 GOOD, SHORT, INK = "#2f9e6e", "#d9594c", "#8a8f98"
 
 
@@ -42,7 +42,7 @@ def plot(rows: list[Row]) -> str:
             f"</text>"
             f'<rect x="{left:.1f}" y="{y + 1}" width="{max(2.0, abs(reach)):.1f}" height="15" '
             f'rx="3" fill="{colour}"/>'
-            f'<text x="{WIDTH - 62}" y="{y + 12}">{escape(figure)}</text>'
+            f'<text x="{WIDTH - 122}" y="{y + 12}">{escape(figure)}</text>'
         )
     return "".join([*parts, "</svg>\n"])
 
