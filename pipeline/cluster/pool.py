@@ -69,6 +69,8 @@ class ClusterPool:
         self._waiting: deque[Task] = deque()
         """What was given back, and goes to whoever else can draw it."""
         self._unsaid: list[o.Report] = []
+        self._now = clock()
+        """When it was last polled: what a worker takes is the same until the next time."""
         self._stopping = self._closed = self._resting = False
         self._judged = False
         """Whether it is known that nodes can draw, or was told that none can."""
@@ -79,7 +81,7 @@ class ClusterPool:
 
     def poll(self) -> list[o.Report]:
         """What has happened since the last time, in order; never waits."""
-        now = self._clock()
+        self._now = now = self._clock()
         reports, self._unsaid = self._unsaid, []
         for post, word in () if self._closed else self._fleet.heard():
             reports += self._gone(post) if word is None else self._heard(post, word, now)
@@ -107,11 +109,10 @@ class ClusterPool:
 
     def takes(self, worker: str, task: Task) -> bool:
         """Whether that worker can draw this; if nobody can, each is to say so."""
-        now = self._clock()
         found = self._members.find(worker)
-        if found is not None and self._members.able(found[1], task, now):
+        if found is not None and self._members.able(found[1], task, self._now):
             return True
-        return self._members.nobody(task, now)
+        return self._members.nobody(task, self._now)
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -138,9 +139,8 @@ class ClusterPool:
         found = self._members.find(worker)
         if found is None or worker not in self.free() or not self.takes(worker, task):
             raise ValueError(f"{worker} is not free to draw {task.id}")
-        now = self._clock()
-        if self._members.nobody(task, now):
-            self._unsaid.append(self._refused(worker, task, now))
+        if self._members.nobody(task, self._now):
+            self._unsaid.append(self._refused(worker, task, self._now))
             self._wake()
         else:
             self._give(found[0], found[2], task)

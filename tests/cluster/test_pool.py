@@ -203,6 +203,8 @@ def test_what_a_node_lacks_is_drawn_by_another_and_it_gets_no_more_of_that(head:
     with pytest.raises(ValueError, match="not free"):
         head.pool.submit("one:worker-1", with_lora("b"))
     head.now += 61
+    assert not head.pool.takes("one:worker-1", with_lora("b")), "it changed within one turn"
+    head.poll()
     assert head.pool.takes("one:worker-1", with_lora("b"))
 
 
