@@ -24,6 +24,8 @@ class Unloading:
     def step(self, state: State, now: float, *, busy: bool) -> None:
         """Unload, or load again, where it is time; `busy` is whether a worker draws, `now`
         monotonic seconds."""
+        if not (self._after or state.unload or self._unloaded):
+            return  # Nobody asks for it: what is owed need not be looked for.
         idle = not busy and not pending(state, set(), 1)
         if not idle:
             self._idle_since = None
