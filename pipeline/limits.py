@@ -1,9 +1,11 @@
 """What the system lets this process have.
 
-Owns the limit of open files. Never lifts what an administrator has set (the hard limit).
+Owns the limit of open files, and how cores are shared out. Never lifts what an administrator has
+set (the hard limit).
 """
 
 import contextlib
+import os
 import resource
 
 
@@ -16,3 +18,12 @@ def allow_open_files() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def threads_each(workers: int) -> int:
+    """CPU threads for each of so many workers: the cores that this process may use, shared out."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, cores // workers)

@@ -23,7 +23,7 @@ from pipeline.core.state import State
 from pipeline.history import PRIVATE, inbox_at, journal_path, restore
 from pipeline.inbox.watch import Inbox
 from pipeline.journal import Journal, JournalFull
-from pipeline.limits import allow_open_files
+from pipeline.limits import allow_open_files, threads_each
 from pipeline.notify import notifier
 from pipeline.parts import Pool
 from pipeline.pool import Several, WorkerPool
@@ -95,7 +95,8 @@ def produce(
         pool: Pool = (
             WorkerPool(root, usual, threads=threads, hashes=hashes, **given)
             if cluster is None
-            else cluster(root, usual, threads=threads or _threads(settings), **given)
+            # As many on all nodes as a worker would have here: their number changes rounding.
+            else cluster(root, usual, threads=threads or threads_each(settings.workers), **given)
         )
         manager = notifier(os.environ, state)
         if manager is not None:
@@ -127,12 +128,6 @@ def _cluster(address: str, ending: ExitStack) -> Callable[..., Pool]:
     fleet = connect(address)
     ending.callback(fleet.close)
     return partial(ClusterPool, fleet=fleet)
-
-
-def _threads(settings: Settings) -> int:
-    """Those of a worker of this machine alone: all nodes draw with as many, since their number
-    changes rounding."""
-    return max(1, len(os.sched_getaffinity(0)) // settings.workers)
 
 
 def _others(stock: Stock) -> str:

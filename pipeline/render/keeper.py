@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import AnimeError
+from pipeline.limits import threads_each
 from pipeline.modelfiles import ModelFiles, unpack
 from pipeline.render.birth import Outfit, begin, enter, growing
 from pipeline.render.children import BeginAfresh, Came, CannotStart, Keeper
@@ -80,7 +81,7 @@ def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
 
     device = model.device_of(given.device)
     context = torch.multiprocessing.get_context("spawn")
-    threads = given.threads or max(1, _cores() // given.workers)
+    threads = given.threads or threads_each(given.workers)
 
     def start(name: str, line: Connection) -> "BaseProcess":
         outfit = Outfit(
@@ -141,13 +142,6 @@ def _came(files: ModelFiles, device: Any, hashes: Path | None) -> Came:
         why = f"model {files.path} cannot be loaded: {type(error).__name__}: {error}"
         return Came(model=files.sha256, error=CannotStart(why))
     return Came(model=files.sha256, loaded=loaded)
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 if __name__ == "__main__":
