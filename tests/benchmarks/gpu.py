@@ -7,16 +7,14 @@ miniature, with tiny models, only to see that it runs.
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import torch
 from msgspec import Struct
 
-from pipeline.core.record import Record
-from pipeline.inscription import record_of
-from tests.benchmarks.loop import Jobs, Loop
+from tests.benchmarks.loop import Loop, again, drawn
 from tests.benchmarks.table import Row
 from tests.studio import Studio
 
@@ -95,8 +93,8 @@ def _rates(
         studio.warm()
         for number in range(ROUNDS + 1):  # The first one warms both up.
             ours.append(_minute(studio, shape, number))
-            drawn = loop.draw(_jobs(studio.root.glob(f"r{number}-*.png")), threads=THREADS)
-            bare.append(60 * shape.jobs / drawn.seconds)
+            jobs = again(drawn(studio.root.glob(f"r{number}-*.png")))
+            bare.append(60 * shape.jobs / loop.draw(jobs, threads=THREADS).seconds)
         held = free - _free(device)
     return ours[1:], bare[1:], held
 
@@ -112,11 +110,6 @@ def _minute(studio: Studio, shape: Shape, number: int) -> float:
         studio.drop(f"r{number}-{job:02}.yaml", text)
     studio.until(studio.settled(before + shape.jobs), 1200)
     return shape.jobs * 60 / (time.monotonic() - start)
-
-
-def _jobs(files: Iterable[Path]) -> Jobs:
-    found: list[Record | None] = [record_of(file) for file in sorted(files)]
-    return tuple((each.resolved, each.seed) for each in found if each is not None)
 
 
 def _free(device: str) -> int:

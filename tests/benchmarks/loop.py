@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -19,11 +20,24 @@ from typing import Any, Self
 import msgspec
 from msgspec import Struct
 
+from pipeline.core.record import Record
 from pipeline.core.resolved import Resolved
+from pipeline.inscription import record_of
 from tests.cli.command import environment
 
 Jobs = tuple[tuple[Resolved, int], ...]
 """What is to be drawn, each with its seed."""
+
+
+def drawn(files: Iterable[Path]) -> list[Record]:
+    """What pictures themselves say of how they were drawn, in the order of their names."""
+    found = [record_of(file) for file in sorted(files)]
+    return [record for record in found if record is not None]
+
+
+def again(records: Iterable[Record]) -> Jobs:
+    """The same pictures, to be drawn once more."""
+    return tuple((each.resolved, each.seed) for each in records)
 
 
 class Drawn(Struct, frozen=True):

@@ -9,9 +9,8 @@ from statistics import median
 
 from pipeline.core import events as e
 from pipeline.core.record import Record
-from pipeline.inscription import record_of
 from pipeline.journal import JOURNAL_NAME, replay
-from tests.benchmarks.loop import Jobs, Loop
+from tests.benchmarks.loop import Jobs, Loop, again, drawn
 from tests.benchmarks.table import Row
 from tests.studio import BUNDLED, Studio
 
@@ -36,10 +35,10 @@ def workers(folder: Path, device: str) -> list[Row]:
         records: list[Record] = []
         for number in range(ROUNDS):
             ours.append(_minute(trio, number))
-            jobs = _jobs(records := _of(trio, f"r{number}-*.png"))
+            jobs = again(records := drawn(trio.root.glob(f"r{number}-*.png")))
             plain.append(60 * JOBS / loop.draw(jobs, threads=CORES).seconds)
-            drawn = loop.draw(jobs, threads=CORES, tuned=True, batch=batch)
-            tuned.append(60 * JOBS / drawn.seconds)
+            packed = loop.draw(jobs, threads=CORES, tuned=True, batch=batch)
+            tuned.append(60 * JOBS / packed.seconds)
         alone = loop.draw(jobs, threads=records[0].made.threads)
         most = CORES * 60 * JOBS / loop.draw(jobs, threads=1).seconds
     alike = sum(one.pixels == other for one, other in zip(records, alone.pixels, strict=True))
@@ -81,11 +80,7 @@ def _warm(studio: Studio) -> Jobs:
     before = studio.state.finished
     studio.drop("warm.yaml", f"kind: job\nprompt: 1girl\ncount: {BATCH}\n")
     studio.until(studio.settled(before + BATCH), 600)
-    return _jobs(_of(studio, "warm.*.png"))
-
-
-def _jobs(records: list[Record]) -> Jobs:
-    return tuple((each.resolved, each.seed) for each in records)
+    return again(drawn(studio.root.glob("warm.*.png")))
 
 
 def _better(loop: Loop, jobs: Jobs) -> int:
@@ -110,12 +105,6 @@ def _minute(studio: Studio, number: int) -> float:
         studio.drop(f"r{number}-{job:02}.yaml", text)
     studio.until(studio.settled(before + JOBS), 600)
     return JOBS * 60 / (time.monotonic() - start)
-
-
-def _of(studio: Studio, pattern: str) -> list[Record]:
-    """What the pictures themselves say of how they were drawn."""
-    found = [record_of(file) for file in sorted(studio.root.glob(pattern))]
-    return [record for record in found if record is not None]
 
 
 def _overlap(root: Path) -> float:
