@@ -45,7 +45,7 @@ format: $(INSTALLED) ## put the code into shape
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
-reference: $(INSTALLED) ## write the README's tables of fields anew, from the types
+reference: $(INSTALLED) ## write the READMEs' tables of fields and samplers anew, from the code
 	$(BIN)/python -m pipeline.commands.reference
 
 bench: $(INSTALLED) ## measure on this machine; fails if a row falls short

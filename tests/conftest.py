@@ -22,7 +22,7 @@ _counts: dict[str, Counter[str]] = {}
 
 
 class Figures:
-    """What tests have counted, summed and printed when all are done: the README's figures."""
+    """What tests have counted, summed and printed when all are done: those of tests/README.md."""
 
     def __init__(self, item: pytest.Item) -> None:
         self._item = item

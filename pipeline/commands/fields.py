@@ -1,7 +1,7 @@
 """The fields of manifests as a person reads of them, from the types alone.
 
-Owns what the schema, `anime explain` and the README's tables have in common. Nothing is said of a
-field here that does not stand where it is declared (`pipeline.core.manifest`).
+Owns what the schema, `anime explain` and the tables of examples/README.md have in common. Nothing
+is said of a field here that does not stand where it is declared (`pipeline.core.manifest`).
 """
 
 from collections.abc import Iterator

@@ -1,17 +1,17 @@
-"""`python -m pipeline.commands.reference`: the README's tables of fields and samplers, from code.
+"""`python -m pipeline.commands.reference`: the READMEs' tables of fields and samplers, from code.
 
-Owns the text between two pairs of markers in the README and touches nothing around it.
+Owns the text between a pair of markers in each of two READMEs and touches nothing around it.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline.commands.fields import KINDS, Field, fields, meaning_of
 from pipeline.core import parameters
 from pipeline.core.samplers import CLASSES, ONE_SPACING, SCHEDULES, SPACINGS, Sampler
 
-README = Path(__file__).parents[2] / "README.md"
+_CLONE = Path(__file__).parents[2]
 BEGIN = "<!-- The tables of fields: made by `make reference` from pipeline/core/manifest.py -->"
 END = "<!-- End of the tables of fields -->"
 SAMPLERS_BEGIN = "<!-- The samplers: made by `make reference` from pipeline/core/samplers.py -->"
@@ -34,10 +34,21 @@ def samplers() -> str:
     return "\n".join([*lines, "", ""])
 
 
-def renewed(text: str) -> str:
-    """A README with the tables as they are now. Raises ValueError if it lacks the markers."""
-    text = _between(text, BEGIN, reference(), END)
+def with_fields(text: str) -> str:
+    """A README with the fields as they are now. Raises ValueError if it lacks the markers."""
+    return _between(text, BEGIN, reference(), END)
+
+
+def with_samplers(text: str) -> str:
+    """A README with the samplers as they are now. Raises ValueError if it lacks the markers."""
     return _between(text, SAMPLERS_BEGIN, samplers(), SAMPLERS_END)
+
+
+READMES: Mapping[Path, Callable[[str], str]] = {
+    _CLONE / "examples/README.md": with_fields,
+    _CLONE / "pipeline/render/README.md": with_samplers,
+}
+"""Those with tables, and what renews the text of each."""
 
 
 def _between(text: str, first: str, inside: str, last: str) -> str:
@@ -87,5 +98,6 @@ def _told(field: Field) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(renewed(README.read_text(encoding="utf-8")), encoding="utf-8")
-    sys.stdout.write(f"{README} has the tables as they are\n")
+    for readme, renewed in READMES.items():
+        readme.write_text(renewed(readme.read_text(encoding="utf-8")), encoding="utf-8")
+        sys.stdout.write(f"{readme} has its tables as they are\n")

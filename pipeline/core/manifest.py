@@ -1,8 +1,8 @@
 """What a person writes: the three kinds of manifest, as frozen values.
 
 Owns the fields, their types and ranges, what each means with an example (`says`), and `faults`:
-what the types alone cannot say. The schema, `anime explain` and the README's tables are made of it.
-Never reads a file and never looks at another manifest.
+what the types alone cannot say. The schema, `anime explain` and the tables of examples/README.md
+are made of it. Never reads a file and never looks at another manifest.
 """
 
 from typing import Annotated, Any, Literal

@@ -1,7 +1,7 @@
 """The names of samplers and schedules, which go together, and what each is in diffusers.
 
 Owns names and options as data; `pipeline.render.schedulers` builds schedulers of them and the
-README's table is made of them. Names and classes as in
+table in render/README.md is made of them. Names and classes as in
 https://huggingface.co/docs/diffusers/api/schedulers/overview, which maps those of A1111 and
 k-diffusion to classes.
 """

@@ -1,6 +1,8 @@
-"""Every field says what it means, with a right example; schema, explain and README agree."""
+"""Every field says what it means, with a right example; schema, explain and READMEs agree."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from msgspec import NODEFAULT
 
 from pipeline.commands.explain import NoSuchField, example_of, explain
 from pipeline.commands.fields import KINDS, Field, every_field, fields, written
-from pipeline.commands.reference import README, renewed
+from pipeline.commands.reference import READMES
 from pipeline.commands.schema import schema_of
 from pipeline.core.manifest import GUIDANCE, SAMPLER, STEPS
 from pipeline.inbox.load import load
@@ -142,11 +144,13 @@ def test_the_schema_of_any_kind_decides_by_the_kind_first() -> None:
     assert all(ref.removeprefix("#/$defs/") in schema["$defs"] for ref in chosen.values())
 
 
-def test_the_readme_has_the_fields_as_they_are() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert renewed(text) == text, "run: make reference"
+@pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.parent.name)
+def test_a_readme_has_its_tables_as_they_are(readme: Path) -> None:
+    text = readme.read_text(encoding="utf-8")
+    assert READMES[readme](text) == text, "run: make reference"
 
 
-def test_a_readme_without_its_markers_is_not_touched() -> None:
+@pytest.mark.parametrize("renewed", READMES.values())
+def test_a_readme_without_its_markers_is_not_touched(renewed: Callable[[str], str]) -> None:
     with pytest.raises(ValueError, match="has no lines"):
         renewed("# anime\n")
