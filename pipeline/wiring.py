@@ -90,6 +90,7 @@ def produce(
         given: dict[str, Any] = {
             "workers": settings.workers, "device": settings.device, "wake": inbox.wake,
             "previews": settings.previews if page else 0, "several": several,
+            "start_method": settings.start_method,
         }  # fmt: skip
         usual, threads = stock.files[stock.usual.sha256], settings.threads
         pool: Pool = (

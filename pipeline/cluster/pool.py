@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pipeline import __version__
 from pipeline.cluster import words as w
@@ -54,6 +54,7 @@ class ClusterPool:
         wake: Callable[[], None],
         previews: int = 0,
         several: Several = ALONE,
+        start_method: Literal["fork", "spawn"] = "fork",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fleet, self._wake, self._clock = fleet, wake, clock
@@ -61,6 +62,7 @@ class ClusterPool:
         self._setup = w.Setup(
             version=__version__, models=(model, *several.others), held=self._models.held,
             workers=workers, device=device, threads=threads, previews=previews, package=PACKAGE,
+            start_method=start_method,
             weights=dict(several.room.weights), most=several.room.most,
         )  # fmt: skip
         self._desk = Desk(root.resolve(), model.told, wake)

@@ -142,7 +142,7 @@ class Station:
         pool = WorkerPool(
             self._scratch.folder, usual, workers=setup.workers, device=setup.device,
             threads=setup.threads, previews=setup.previews, wake=self._woken.set,
-            hashes=self._cache,
+            hashes=self._cache, start_method=setup.start_method,
             several=Several(
                 others=tuple(others), first=first, room=Room(weights=setup.weights, most=setup.most)
             ),

@@ -32,6 +32,7 @@ class Setup(Struct, frozen=True, kw_only=True):
     threads: int
     previews: int
     package: Path
+    start_method: Literal["fork", "spawn"] = "fork"
     weights: dict[str, int] = {}
     most: int = 0
     name: str = ""

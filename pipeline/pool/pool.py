@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -49,10 +50,11 @@ class WorkerPool:
 
     `threads` counts for each worker on the CPU; 0 divides the cores among them. `device` is `cpu`,
     `cuda` or `auto`. Every `previews` steps a worker shows what emerges; 0 is never. Where a model
-    has a sha256, no picture is drawn with another one; `hashes` is
-    the cache of `pipeline.model.describe`. `wake` is called from another thread whenever `poll` may
-    have something new. All other calls belong to one thread, which must outlive the pool: the
-    keeper dies with it.
+    has a sha256, no picture is drawn with another one; `hashes` is the cache of
+    `pipeline.model.describe`. Workers are forked from a process that has all their imports, or
+    spawned, by `start_method`. `wake` is called from another thread whenever `poll` may have
+    something new. All other calls belong to one thread, which must outlive the pool: the keeper
+    dies with it.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class WorkerPool:
         previews: int = 0,
         hashes: Path | None = None,
         several: Several = ALONE,
+        start_method: Literal["fork", "spawn"] = "fork",
         machine: Machine = REAL,
     ) -> None:
         self._root = root.resolve()
@@ -76,6 +79,7 @@ class WorkerPool:
             *("--device", device),
             *("--threads", str(threads)),
             *("--previews", str(previews)),
+            *("--start-method", start_method),
             *_path("--ip-adapter", model.told.ip_adapter),
             *_path("--image-encoder", model.told.image_encoder),
             *(("--hashes", str(hashes)) if hashes is not None else ()),

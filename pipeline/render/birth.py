@@ -20,6 +20,7 @@ from tqdm import tqdm
 from pipeline.model import NOTHING_TOLD, Told
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 
 
 class Outfit(Struct, frozen=True, kw_only=True):
@@ -41,8 +42,8 @@ class Outfit(Struct, frozen=True, kw_only=True):
 
 
 def enter(outfit: Outfit, keeper: Connection) -> None:
-    """Where a worker process begins; `keeper` is its own line to the keeper."""
-    begin(outfit.keeper)
+    """Where a worker process begins that was spawned; `keeper` is its own line to the keeper."""
+    begin(outfit.keeper, f"anime-{outfit.name}")
     with growing():
         from pipeline.render import worker
 
@@ -61,14 +62,17 @@ def growing() -> Iterator[None]:
         gc.enable()
 
 
-def begin(parent: int) -> None:
+def begin(parent: int, name: str) -> None:
     """Have this process killed when `parent`, a pid, dies; ends at once if it already has.
 
-    Ctrl-C is for the runner, which decides what becomes of us.
+    On Linux `ps` and `top` call it by its `name`, of which they show 15 letters. Ctrl-C is for the
+    runner, which decides what becomes of us.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        system = ctypes.CDLL(None, use_errno=True)
+        system.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        system.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(0)
     # The lock that a progress bar makes to share with other processes is a file in /dev/shm, which

@@ -9,16 +9,13 @@ import signal
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
 
 from pipeline.errors import AnimeError
 from pipeline.render.line import READY, Give, Holds, Leave
 from pipeline.wire import CannotHold, Died, End, Hold, Message, Recycle, Spawned
-
-if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
 
 _FAILURES = 5
 """So many workers in a row that cannot even warm up while none draws, and none ever will."""
@@ -51,7 +48,22 @@ class Model(Protocol):
     def free(self) -> bool: ...
 
 
-Start = Callable[[str, Connection], "BaseProcess"]
+class Process(Protocol):
+    """A worker's process, as `multiprocessing` has it."""
+
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def sentinel(self) -> int: ...
+    @property
+    def exitcode(self) -> int | None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+    def join(self) -> None: ...
+    def close(self) -> None: ...
+
+
+Start = Callable[[str, Connection], Process]
 
 
 class Came(Struct, frozen=True, kw_only=True):
@@ -67,7 +79,7 @@ class _Child:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.process: BaseProcess | None = None
+        self.process: Process | None = None
         self.line: Connection | None = None
         self.asked = False
         self.given: tuple[str, ...] = ()
@@ -194,7 +206,7 @@ class Keeper:
             return
         self._say(Spawned(worker=child.name, pid=child.process.pid or 0))
 
-    def _born(self, name: str) -> tuple["BaseProcess", Connection]:
+    def _born(self, name: str) -> tuple[Process, Connection]:
         ours, theirs = multiprocessing.connection.Pipe(duplex=True)
         with theirs:
             try:

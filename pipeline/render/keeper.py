@@ -12,20 +12,22 @@ import socket
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from msgspec.structs import replace
 
 from pipeline.errors import AnimeError
 from pipeline.limits import threads_each
+from pipeline.model import Told
 from pipeline.modelfiles import ModelFiles, unpack
 from pipeline.render.birth import Outfit, begin, enter, growing
-from pipeline.render.children import BeginAfresh, Came, CannotStart, Keeper
+from pipeline.render.children import BeginAfresh, Came, CannotStart, Keeper, Process
 from pipeline.render.hearing import Box, listen
+from pipeline.render.nursery import Nursery, NurseryGone
 from pipeline.wire import CannotLoad, Hello, Message, Space, send
-
-if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
 
 
 def main() -> None:
@@ -38,12 +40,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--device", choices=["cpu", "cuda", "auto"], default="auto")
     parser.add_argument("--threads", type=int, default=0, help="0: cores divided by workers")
+    parser.add_argument("--start-method", choices=["fork", "spawn"], default="fork")
     parser.add_argument("--previews", type=int, default=0, help="steps between two; 0: none")
     parser.add_argument("--ip-adapter", type=Path, help="shows reference pictures to the models")
     parser.add_argument("--image-encoder", type=Path, help="a folder: what that sees with")
     parser.add_argument("--hashes", type=Path, help="where the hashes of its files are remembered")
     given = parser.parse_args()
-    begin(given.parent)
+    begin(given.parent, "anime-keeper")
     # What a killed keeper leaves goes with the runner's own folder, which is swept.
     tempfile.tempdir = str(Path(given.socket).parent)
     runner = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -53,7 +56,7 @@ def main() -> None:
         _keep(given, runner)
     except AnimeError as error:
         send(runner, CannotLoad(error=error.message, hint=error.hint or ""))
-    except BeginAfresh:
+    except (BeginAfresh, NurseryGone):
         pass  # The runner starts another, which holds what this one was to hold.
     except ImportError as error:
         send(runner, CannotLoad(error=str(error), hint="install the program's dependencies"))
@@ -64,9 +67,7 @@ def main() -> None:
 
 
 def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
-    box: Box[Message | Came] = Box()
-    listen(runner, box)
-    from pipeline.model import Told, check
+    from pipeline.model import check
 
     models: dict[str, ModelFiles] = given.models
     if len(models) == 1:
@@ -74,29 +75,15 @@ def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
         for only in models.values():
             check(only.path, only.told)
     with growing():
-        import torch
-        import torch.multiprocessing
+        from pipeline.render import model, worker
 
-        from pipeline.render import model
-
+    # Before there is a thread, or a context of CUDA, neither of which a fork survives.
+    forks = given.start_method == "fork"
+    nursery = Nursery(worker.main, apart=runner.close) if forks else None
+    box: Box[Message | Came] = Box()
+    listen(runner, box)
     device = model.device_of(given.device)
-    context = torch.multiprocessing.get_context("spawn")
-    threads = given.threads or threads_each(given.workers)
-
-    def start(name: str, line: Connection) -> "BaseProcess":
-        outfit = Outfit(
-            name=name,
-            keeper=os.getpid(),
-            address=given.socket,
-            device=str(device),
-            threads=threads,
-            previews=given.previews,
-            several=len(models) > 1,
-            told=Told(ip_adapter=given.ip_adapter, image_encoder=given.image_encoder),
-        )
-        process = context.Process(target=enter, args=(outfit, line), name=name, daemon=True)
-        process.start()
-        return process
+    start = _starting(given, str(device), nursery)
 
     def load(sha256: str) -> None:
         """In a thread of its own: workers are heard meanwhile."""
@@ -114,7 +101,6 @@ def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
         names, start, lambda message: send(runner, message), load, tuple(given.hold),
         several=len(models) > 1,
     )  # fmt: skip
-    # Workers import while the model is read.
     while keeper.step(time.monotonic()):
         keeper.wait([box.bell], time.monotonic())
         while not box.empty():
@@ -124,6 +110,37 @@ def _keep(given: argparse.Namespace, runner: socket.socket) -> None:
             else:
                 keeper.hear(letter)
             del letter  # It may hold a model.
+
+
+def _starting(
+    given: argparse.Namespace, device: str, nursery: Nursery | None
+) -> Callable[[str, Connection], Process]:
+    """How a worker is started, by its name and the other end of its line."""
+    outfit = Outfit(
+        name="",
+        keeper=os.getpid(),
+        address=given.socket,
+        device=device,
+        threads=given.threads or threads_each(given.workers),
+        previews=given.previews,
+        several=len(given.models) > 1,
+        told=Told(ip_adapter=given.ip_adapter, image_encoder=given.image_encoder),
+    )
+
+    def fork(name: str, line: Connection) -> Process:
+        assert nursery is not None
+        return nursery.start(replace(outfit, name=name), line)
+
+    def spawn(name: str, line: Connection) -> Process:
+        import torch.multiprocessing
+
+        process = torch.multiprocessing.get_context("spawn").Process(
+            target=enter, args=(replace(outfit, name=name), line), name=name, daemon=True
+        )
+        process.start()
+        return process
+
+    return fork if nursery is not None else spawn
 
 
 def _came(files: ModelFiles, device: Any, hashes: Path | None) -> Came:

@@ -24,6 +24,10 @@ Pipe = Any
 checker."""
 
 _diffusers: Any = diffusers
+_SD = _diffusers.StableDiffusionPipeline
+_SDXL = _diffusers.StableDiffusionXLPipeline
+"""Diffusers imports these, and much with them, once they are spoken of: here, while that is shared,
+and not in each worker for itself."""
 
 
 class Loaded:
@@ -135,10 +139,8 @@ def _make_known(encoder: Any) -> None:
 
 def _pipeline(**parts: Any) -> Pipe:
     if TEXT[1] in parts:
-        return _diffusers.StableDiffusionXLPipeline(**parts, add_watermarker=False)
-    return _diffusers.StableDiffusionPipeline(
-        **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
-    )
+        return _SDXL(**parts, add_watermarker=False)
+    return _SD(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
 
 
 def dtype_of(device: torch.device, stored_in_bf16: bool = False) -> torch.dtype:

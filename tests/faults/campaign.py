@@ -37,7 +37,7 @@ from tests.faults.aftermath import (
 from tests.faults.names import Names
 from tests.processes import Program, gone, write
 
-Who = Literal["worker", "keeper", "runner"]
+Who = Literal["worker", "nursery", "keeper", "runner"]
 Phase = Literal["idle", "receiving", "mid-step", "mid-save", "after rename"]
 WHO: tuple[Who, ...] = get_args(Who)
 PHASES: tuple[Phase, ...] = get_args(Phase)
@@ -249,7 +249,8 @@ class Campaign:
         assert self.program is not None
         if pid == self.program.process.pid:
             return "runner"
-        return "keeper" if frozen.is_keeper(pid) else "worker" if frozen.is_worker(pid) else ""
+        called = frozen.called(pid).removeprefix("anime-")
+        return "worker" if frozen.is_worker(pid) else called
 
     def _family(self) -> list[int]:
         assert self.program is not None
@@ -258,7 +259,7 @@ class Campaign:
     def _bury(self, who: Who, target: int, before: list[int]) -> None:
         """Wait for what a death has to bring about, and start anew where the runner died."""
         assert self.program is not None
-        mortal = {"worker": [target], "keeper": before[1:], "runner": before}[who]
+        mortal = {"worker": [target], "runner": before}.get(who, before[1:])
         if who == "runner":
             self.program.process.wait()
             self.program.close()
@@ -387,9 +388,9 @@ class Campaign:
 def plan(kills: int, seed: int) -> list[Strike]:
     """So many strikes, every process in every phase as often as it goes, in a random order; workers
     five times as often, since they are back soonest."""
-    weights: list[Who] = ["worker", "worker", "worker", "worker", "worker", "keeper", "runner"]
     cells: list[Strike] = [(who, phase) for phase in PHASES for who in WHO]
-    cells += [(who, phase) for who in weights for phase in PHASES]
+    cells += [(who, phase) for who in WHO for phase in PHASES]
+    cells += [("worker", phase) for phase in PHASES for _ in range(4)]
     chance = random.Random(seed)
     strikes: list[Strike] = []
     while len(strikes) < kills:

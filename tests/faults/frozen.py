@@ -44,20 +44,16 @@ def draws(pid: int) -> bool:
 
 
 def is_worker(pid: int) -> bool:
-    """Whether it was spawned by the keeper to draw."""
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-    return b"multiprocessing" in command and b"spawn_main" in command
+    """Whether it was started by the keeper to draw."""
+    return called(pid).startswith("anime-worker")
 
 
-def is_keeper(pid: int) -> bool:
-    """Whether it is the keeper of a model."""
+def called(pid: int) -> str:
+    """What `ps` calls a process by; nothing if there is none."""
     try:
-        return b"pipeline.render.keeper" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
-        return False
+        return ""
 
 
 def bearing(mark: str) -> set[int]:

@@ -1,4 +1,4 @@
-"""kill -9 of a worker, of the keeper and of the runner in mid-render loses and doubles nothing."""
+"""kill -9 of a worker, the keeper, the nursery and the runner loses and doubles nothing."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.core import events as e
+from tests.faults.frozen import called, is_worker
 from tests.processes import Program, facts, gone, program, write
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
@@ -32,7 +33,7 @@ def drawn(root: Path) -> list[tuple[str, int, int]]:
 
 @pytest.mark.slow
 def test_every_picture_is_there_once_with_the_pixels_of_an_undisturbed_run(tmp_path: Path) -> None:
-    """Killed three ways in mid-render, then started again."""
+    """Killed four ways in mid-render, then started again."""
     calm, struck = tmp_path / "calm", tmp_path / "struck"
     write(calm, JOBS)
     write(struck, JOBS)
@@ -43,7 +44,7 @@ def test_every_picture_is_there_once_with_the_pixels_of_an_undisturbed_run(tmp_p
         begun = running.until_any(e.RenderStarted)
         assert isinstance(begun, e.RenderStarted)
         keeper = next(iter(running.children()))
-        workers = [pid for pid in running.children() if _is_worker(pid)]
+        workers = [pid for pid in running.children() if is_worker(pid)]
         assert len(workers) == 3
         for pid in running.children():
             maps = Path(f"/proc/{pid}/maps").read_text()
@@ -59,6 +60,12 @@ def test_every_picture_is_there_once_with_the_pixels_of_an_undisturbed_run(tmp_p
         os.kill(keeper, signal.SIGKILL)
         running.until(lambda fact: isinstance(fact, e.WorkerLost) and fact.cause == "keeper")
         assert gone(before), "the keeper's workers outlive it"
+
+        running.until_any(e.ImageRendered)
+        before = running.children()
+        os.kill(next(pid for pid in before if called(pid) == "anime-nursery"), signal.SIGKILL)
+        running.until(lambda fact: isinstance(fact, e.WorkerLost) and fact.cause == "keeper")
+        assert gone(before), "what went with the nursery outlives it"
 
         running.until_any(e.RenderStarted)
         orphans = running.children()
@@ -87,12 +94,6 @@ def test_sigterm_finishes_the_pictures_in_work_and_leaves_the_rest_owed(tmp_path
     finished = {(f.job, f.index) for f in told if isinstance(f, e.ImageRendered)}
     assert started == finished
     assert 0 < len(finished) < len(JOBS)
-
-
-def _is_worker(pid: int) -> bool:
-    """Spawned by multiprocessing, and not its resource tracker."""
-    command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b"multiprocessing" in command and b"spawn_main" in command
 
 
 @pytest.mark.slow

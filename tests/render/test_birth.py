@@ -18,7 +18,7 @@ time.sleep(600)
 _DEAF = """
 import ctypes, os, sys
 from pipeline.render.birth import begin
-begin(int(sys.argv[1]))
+begin(int(sys.argv[1]), "anime-test")
 print(os.getpid(), flush=True)
 ctypes.PyDLL(None).sleep(600)
 """

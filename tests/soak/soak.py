@@ -159,7 +159,7 @@ class Soak:
         self._kill([pid for pid in self.program.children() if frozen.is_worker(pid)])
 
     def _kill_keeper(self) -> None:
-        keepers = [pid for pid in self.program.children() if frozen.is_keeper(pid)]
+        keepers = [pid for pid in self.program.children() if frozen.called(pid) == "anime-keeper"]
         family = self.program.children()
         if self._kill(keepers) and not gone(family, 5.0):
             self._wrong.append("a keeper's worker outlived it by 5 s")
@@ -184,7 +184,9 @@ class Soak:
     def _sample(self, now: float) -> None:
         children = self.program.children()
         self._meters["runner"].sample([self.program.process.pid], now)
-        self._meters["keeper"].sample([pid for pid in children if frozen.is_keeper(pid)], now)
+        self._meters["keeper"].sample(
+            [pid for pid in children if frozen.called(pid) == "anime-keeper"], now
+        )
         self._meters["worker"].sample([pid for pid in children if frozen.is_worker(pid)], now)
         if self.program.process.poll() is not None:
             raise AssertionError(f"the program has ended:\n{self.program.log()[-4000:]}")
