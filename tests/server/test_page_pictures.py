@@ -224,6 +224,22 @@ def test_a_bible_is_read_with_its_pictures_sheets_and_stale_marks(
     expect(page.locator(".project .chip")).to_have_text(["1 stale job"])
 
 
+def test_the_keyboard_goes_along_to_a_bible_and_back(served: Served, page: Page) -> None:
+    cast(served)
+    page.set_viewport_size({"width": 400, "height": 300})
+    page.goto(f"{served.url}/#/cast")
+    page.locator(".person", has_text="Rei").focus()
+    assert page.evaluate("() => scrollY") > 0
+    page.keyboard.press("Enter")
+    name = page.locator("#bible h3")
+    expect(page.locator(".spec")).to_contain_text("Rei came by ship.")
+    expect(name).to_be_focused()
+    assert page.evaluate("() => scrollY") == 0
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".person", has_text="Rei")).to_be_focused()
+
+
 def test_the_night_shows_what_ran_when_on_which_worker(served: Served, page: Page) -> None:
     made = served.production
     made.live()
