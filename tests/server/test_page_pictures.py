@@ -189,6 +189,8 @@ def test_the_gallery_is_filtered_by_whom_and_by_words(served: Served, page: Page
     expect(names).to_have_text(["rei"])
     page.locator("#gallery-words").fill("nothing like it")
     expect(page.locator("#gallery-none")).to_contain_text("Loosen the filter")
+    page.get_by_role("radio", name="To judge").check()
+    expect(page.locator("#gallery-none")).to_contain_text("Loosen the filter")
 
 
 def test_a_bible_is_read_with_its_pictures_sheets_and_stale_marks(
