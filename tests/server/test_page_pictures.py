@@ -242,6 +242,14 @@ def test_the_keyboard_goes_along_to_a_bible_and_back(served: Served, page: Page)
     expect(page.locator(".person", has_text="Rei")).to_be_focused()
 
 
+def test_a_folder_that_is_all_there_is_to_say_is_said_once(served: Served, page: Page) -> None:
+    served.production.job("general/a.yaml", Job(prompt="beach"))
+    served.production.draw_all()
+    page.goto(f"{served.url}/#/gallery")
+    page.locator(".picture:visible").click()
+    expect(page.locator("#viewer header p")).to_have_text("general")
+
+
 def test_the_night_shows_what_ran_when_on_which_worker(served: Served, page: Page) -> None:
     made = served.production
     made.live()
