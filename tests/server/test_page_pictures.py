@@ -250,6 +250,21 @@ def test_a_folder_that_is_all_there_is_to_say_is_said_once(served: Served, page:
     expect(page.locator("#viewer header p")).to_have_text("general")
 
 
+def test_jobs_stand_in_columns_whatever_each_has(served: Served, page: Page) -> None:
+    made = served.production
+    made.job("few.yaml", Job(prompt="beach"))
+    made.job("many.yaml", Job(prompt="beach", count=7))
+    made.draw_all()
+    page.goto(f"{served.url}/#/jobs")
+    expect(page.locator(".job")).to_have_count(2)
+    lefts = """() => [...document.querySelectorAll(".job")].map((row) =>
+      [...row.children].map((cell) => Math.round(cell.getBoundingClientRect().left)))"""
+    for width in (1240, 1900):
+        page.set_viewport_size({"width": width, "height": 800})
+        few, many = page.evaluate(lefts)
+        assert few[:4] == many[:4]
+
+
 def test_the_night_shows_what_ran_when_on_which_worker(served: Served, page: Page) -> None:
     made = served.production
     made.live()
