@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -263,6 +265,30 @@ def test_jobs_stand_in_columns_whatever_each_has(served: Served, page: Page) -> 
         page.set_viewport_size({"width": width, "height": 800})
         few, many = page.evaluate(lefts)
         assert few[:4] == many[:4]
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_marks_of_a_night_do_not_overlap(served: Served, page: Page, width: int) -> None:
+    span = {
+        "worker": "w", "job": "a", "index": 1, "how": "drawn", "picture": None,
+        "began": "2026-11-22T12:00:07Z", "ended": "2026-11-22T12:00:09Z",
+    }  # fmt: skip
+    story = {
+        "since": "2026-11-22T00:03:20Z", "now": "2026-11-22T12:03:20Z", "last": None,
+        "spans": [span], "troubles": [], "starts": [],
+    }  # fmt: skip
+    page.route("**/api/night*", lambda route: route.fulfill(json=story))
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{served.url}/#/night")
+    expect(page.locator(".axis span").first).to_be_visible()
+    spans = """() => [...document.querySelectorAll(".axis span")].map((mark) => {
+      const { left, right } = mark.getBoundingClientRect();
+      return [left, right];
+    })"""
+    found = page.evaluate(spans)
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(found))
+    end = page.evaluate("() => document.querySelector('.axis').getBoundingClientRect().right")
+    assert found[-1][1] <= end
 
 
 def test_the_night_shows_what_ran_when_on_which_worker(served: Served, page: Page) -> None:
