@@ -154,6 +154,25 @@ def test_two_takes_are_compared_side_by_side(served: Served, page: Page) -> None
     expect(page.locator("#gallery .mark")).to_have_text("take 1")
 
 
+def test_each_of_two_pictures_has_its_buttons_below_it_on_a_phone(
+    served: Served, page: Page
+) -> None:
+    made = served.production
+    made.job("a.yaml", Job(prompt="beach", count=2))
+    made.draw_all()
+    page.goto(f"{served.url}/#/gallery")
+    page.locator(".picture:visible").first.click()
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("figcaption button")).to_have_count(4)
+    inside = """() => [...document.querySelectorAll("figcaption button")].every((button) => {
+      const [one, whole] = [button, button.closest("figure")].map((n) => n.getBoundingClientRect());
+      return one.left >= whole.left && one.right <= whole.right;
+    })"""
+    for width in (320, 360, 768, 1280):
+        page.set_viewport_size({"width": width, "height": 700})
+        assert page.evaluate(inside), width
+
+
 def test_any_two_pictures_are_compared_by_marking_them(served: Served, page: Page) -> None:
     cast(served)
     page.goto(f"{served.url}/#/gallery")
