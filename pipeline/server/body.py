@@ -27,7 +27,7 @@ async def read(request: Request, kind: type[_T]) -> _T:
         Refused: 400 for what is no JSON, 422 for another shape or values out of bounds, 413 for too
             much of it, 408 for one that does not come.
     """
-    data = await _bytes(request)
+    data = await whole(request)
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
@@ -38,14 +38,15 @@ async def read(request: Request, kind: type[_T]) -> _T:
         raise Refused(422, "the body is nested too deep") from None
 
 
-async def _bytes(request: Request) -> bytes:
+async def whole(request: Request, most: int = LARGEST) -> bytes:
+    """The body, of at most so many bytes; raises Refused (413, 408) as for `read`."""
     body = bytearray()
     try:
         async with asyncio.timeout(PATIENCE):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > LARGEST:
-                    raise Refused(413, f"a body has at most {LARGEST:,} bytes")
+                if len(body) > most:
+                    raise Refused(413, f"a body has at most {most:,} bytes here")
     except TimeoutError:
         raise Refused(408, f"the body did not come within {PATIENCE:g} seconds") from None
     return bytes(body)

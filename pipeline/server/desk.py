@@ -23,7 +23,7 @@ from pipeline.core import events as e
 from pipeline.core.commands import Command
 from pipeline.errors import AnimeError
 from pipeline.journal import Line
-from pipeline.server import bibles, pictures
+from pipeline.server import bibles, body, pictures
 from pipeline.server.answers import Answers
 from pipeline.server.board import Board
 from pipeline.server.moment import Moment
@@ -85,7 +85,7 @@ class Desk:
         if failed is not None:
             return _told(503, "nothing can be recorded", failed, refused=True)
         try:
-            command = _decoder.decode(await _body(request))
+            command = _decoder.decode(await body.whole(request, LARGEST))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return _told(422, f"this is no command: {error}", refused=True)
         try:
@@ -137,16 +137,6 @@ def _again(inbox: Path, file: str) -> Again:
     if path is None:
         return Again(manifest=None, refused=f"{file} leaves the inbox")
     return again(path)
-
-
-async def _body(request: Request) -> bytes:
-    """The body, as far as a command may go; one byte more makes it none."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST:
-            raise HTTPException(413, f"a command has at most {LARGEST} bytes")
-    return body
 
 
 def _hours(request: Request) -> float:

@@ -3,14 +3,14 @@
 Owns the filters of `/events`. Never reads the journal, and changes no state.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from pipeline.core import events as e
-from pipeline.core.digest import public_id
+from pipeline.core.digest import id_of
 from pipeline.core.keys import folders_above
-from pipeline.core.state import State
+from pipeline.core.state import JobState, ProjectState, State
 
 
 class Topic(Struct, frozen=True, kw_only=True):
@@ -89,7 +89,8 @@ def of_file(state: State, file: str) -> Topic:
     return Topic(project=project, nobody=project is None)
 
 
-def _key(kind: str, said: str, known: Iterable[str]) -> str:
+def _key(kind: str, said: str, known: Mapping[str, ProjectState] | Mapping[str, JobState]) -> str:
     if said in known:
         return said
-    return next((key for key in known if public_id(kind, key) == said), said)
+    found = (one.key for one in known.values() if id_of(kind, one.key, one.spec.id) == said)
+    return next(found, said)

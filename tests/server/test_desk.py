@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from pipeline.core import events as e
 from pipeline.core.manifest import Character, Job, Project
 from pipeline.orders import LARGEST
+from pipeline.server import body
 from tests.server.asking import ask
 from tests.server.conftest import Served
 from tests.server.playing import Playing
@@ -88,6 +90,15 @@ def test_what_is_no_command_is_refused_and_leaves_nothing(served: Served, body: 
 
 def test_more_than_a_command_is_not_read(served: Served) -> None:
     assert post(served.url, b" " * (LARGEST + 1))[0] == 413
+
+
+def test_a_command_that_does_not_come_is_not_waited_for(served: Served) -> None:
+    place = urlsplit(served.url)
+    head = f"POST /api/commands HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Length: 9\r\n"
+    with socket.create_connection((place.hostname or "", place.port or 80)) as wire:
+        wire.settimeout(body.PATIENCE + 10)
+        wire.sendall(f"{head}Content-Type: application/json\r\n\r\n{{".encode())
+        assert wire.recv(1024).startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize("trouble", ["journal_failed", "inbox_lost"])

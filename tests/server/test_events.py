@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.core import events as e
 from pipeline.core.digest import public_id
@@ -214,6 +215,17 @@ def test_one_who_asks_for_a_project_hears_of_nothing_else(served: Served, asked:
     assert snapshot.json["queue"] == ["neon/a"]
     assert {frame.json["job"] for frame in found} == {"neon/a"}
     assert found[-1].id == made.journal.seq
+
+
+@pytest.mark.parametrize("asked", ["project=0123abcd", "job=4567cdef"])
+def test_an_id_that_stands_in_the_manifest_is_asked_for_too(served: Served, asked: str) -> None:
+    made = served.production
+    made.project(Project(name="Neon", id="0123abcd"))
+    made.job("neon/a.yaml", replace(JOB, id="4567cdef"), project="neon")
+    made.job("b.yaml", JOB)
+    with Stream(served.url, f"/events?{asked}") as stream:
+        (snapshot,) = stream.take(1)
+    assert [job["id"] for job in snapshot.json["jobs"]] == ["4567cdef"]
 
 
 @pytest.mark.parametrize("asked", ["job=rust/b", f"job={public_id('job', 'rust/b')}"])

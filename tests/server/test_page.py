@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from pipeline.core import events as e
 from pipeline.core.manifest import Job, Project
+from pipeline.core.observed import Live, WorkerLive
 from tests.server.conftest import Served
 
 pytestmark = pytest.mark.browser
@@ -30,6 +31,16 @@ def test_an_empty_inbox_says_what_to_do(served: Served, page: Page) -> None:
     copied = page.evaluate("() => navigator.clipboard.readText()")
     assert copied.startswith("kind: job\n")
     assert len(copied.splitlines()) == 6
+
+
+def test_one_worker_leaves_room_for_what_to_do(served: Served, page: Page) -> None:
+    lone = WorkerLive(name="worker-1", pid=7, phase="idle", task=None)
+    served.production.say(Live(workers=(lone,), model_preloaded=True))
+    page.goto(served.url)
+    expect(page.locator("#workers .easel")).to_have_count(1)
+    expect(page.locator("#example")).to_be_in_viewport(ratio=1)
+    tall: int = page.locator("#workers .easel").evaluate("(easel) => easel.clientHeight")
+    assert tall < 600
 
 
 def test_every_empty_view_says_so(served: Served, page: Page) -> None:

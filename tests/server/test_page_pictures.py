@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -152,6 +154,25 @@ def test_two_takes_are_compared_side_by_side(served: Served, page: Page) -> None
     expect(page.locator("#gallery .mark")).to_have_text("take 1")
 
 
+def test_each_of_two_pictures_has_its_buttons_below_it_on_a_phone(
+    served: Served, page: Page
+) -> None:
+    made = served.production
+    made.job("a.yaml", Job(prompt="beach", count=2))
+    made.draw_all()
+    page.goto(f"{served.url}/#/gallery")
+    page.locator(".picture:visible").first.click()
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("figcaption button")).to_have_count(4)
+    inside = """() => [...document.querySelectorAll("figcaption button")].every((button) => {
+      const [one, whole] = [button, button.closest("figure")].map((n) => n.getBoundingClientRect());
+      return one.left >= whole.left && one.right <= whole.right;
+    })"""
+    for width in (320, 360, 768, 1280):
+        page.set_viewport_size({"width": width, "height": 700})
+        assert page.evaluate(inside), width
+
+
 def test_any_two_pictures_are_compared_by_marking_them(served: Served, page: Page) -> None:
     cast(served)
     page.goto(f"{served.url}/#/gallery")
@@ -189,6 +210,8 @@ def test_the_gallery_is_filtered_by_whom_and_by_words(served: Served, page: Page
     expect(names).to_have_text(["rei"])
     page.locator("#gallery-words").fill("nothing like it")
     expect(page.locator("#gallery-none")).to_contain_text("Loosen the filter")
+    page.get_by_role("radio", name="To judge").check()
+    expect(page.locator("#gallery-none")).to_contain_text("Loosen the filter")
 
 
 def test_a_bible_is_read_with_its_pictures_sheets_and_stale_marks(
@@ -222,6 +245,69 @@ def test_a_bible_is_read_with_its_pictures_sheets_and_stale_marks(
     expect(page.locator(".spec .tag")).to_have_text(["green hair"])
     page.get_by_role("link", name="All of the cast").click()
     expect(page.locator(".project .chip")).to_have_text(["1 stale job"])
+
+
+def test_the_keyboard_goes_along_to_a_bible_and_back(served: Served, page: Page) -> None:
+    cast(served)
+    page.set_viewport_size({"width": 400, "height": 300})
+    page.goto(f"{served.url}/#/cast")
+    page.locator(".person", has_text="Rei").focus()
+    assert page.evaluate("() => scrollY") > 0
+    page.keyboard.press("Enter")
+    name = page.locator("#bible h3")
+    expect(page.locator(".spec")).to_contain_text("Rei came by ship.")
+    expect(name).to_be_focused()
+    assert page.evaluate("() => scrollY") == 0
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".person", has_text="Rei")).to_be_focused()
+
+
+def test_a_folder_that_is_all_there_is_to_say_is_said_once(served: Served, page: Page) -> None:
+    served.production.job("general/a.yaml", Job(prompt="beach"))
+    served.production.draw_all()
+    page.goto(f"{served.url}/#/gallery")
+    page.locator(".picture:visible").click()
+    expect(page.locator("#viewer header p")).to_have_text("general")
+
+
+def test_jobs_stand_in_columns_whatever_each_has(served: Served, page: Page) -> None:
+    made = served.production
+    made.job("few.yaml", Job(prompt="beach"))
+    made.job("many.yaml", Job(prompt="beach", count=7))
+    made.draw_all()
+    page.goto(f"{served.url}/#/jobs")
+    expect(page.locator(".job")).to_have_count(2)
+    lefts = """() => [...document.querySelectorAll(".job")].map((row) =>
+      [...row.children].map((cell) => Math.round(cell.getBoundingClientRect().left)))"""
+    for width in (1240, 1900):
+        page.set_viewport_size({"width": width, "height": 800})
+        few, many = page.evaluate(lefts)
+        assert few[:4] == many[:4]
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_marks_of_a_night_do_not_overlap(served: Served, page: Page, width: int) -> None:
+    span = {
+        "worker": "w", "job": "a", "index": 1, "how": "drawn", "picture": None,
+        "began": "2026-11-22T12:00:07Z", "ended": "2026-11-22T12:00:09Z",
+    }  # fmt: skip
+    story = {
+        "since": "2026-11-22T00:03:20Z", "now": "2026-11-22T12:03:20Z", "last": None,
+        "spans": [span], "troubles": [], "starts": [],
+    }  # fmt: skip
+    page.route("**/api/night*", lambda route: route.fulfill(json=story))
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{served.url}/#/night")
+    expect(page.locator(".axis span").first).to_be_visible()
+    spans = """() => [...document.querySelectorAll(".axis span")].map((mark) => {
+      const { left, right } = mark.getBoundingClientRect();
+      return [left, right];
+    })"""
+    found = page.evaluate(spans)
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(found))
+    end = page.evaluate("() => document.querySelector('.axis').getBoundingClientRect().right")
+    assert found[-1][1] <= end
 
 
 def test_the_night_shows_what_ran_when_on_which_worker(served: Served, page: Page) -> None:

@@ -19,11 +19,24 @@ export function start() {
   on("state", () => { if (isShown("cast")) { show(); if (shown) ask(); } });
 }
 
-function opened({ rest }) {
+function opened({ rest, within }) {
+  const before = shown;
   if (shown !== rest) bible = null;
   shown = rest || null;
   show();
   if (shown) ask();
+  if (within && shown !== before) place(before);
+}
+
+/** The keyboard goes along to a bible and back: what it was on is hidden now. */
+function place(before) {
+  if (shown) {
+    const name = by("bible").querySelector("[data-act=name]");
+    scrollTo(0, 0);
+    (name ?? by("bible").querySelector("a")).focus({ preventScroll: true });
+  } else {
+    by("cast").querySelector(`[data-act="${CSS.escape(before)}"]`)?.focus();
+  }
 }
 
 function show() {
@@ -127,7 +140,7 @@ function page({ character, spec, stale, items, count }, sheets) {
   return el("div", {}, back(),
     el("div", { class: "bible" },
       el("article", {},
-        el("h3", {}, character.name),
+        el("h3", { tabindex: "-1", "data-act": "name" }, character.name),
         el("p", { class: "quiet" }, character.file),
         stale ? el("p", { class: "note wait" }, `${plural(stale, "job")} would be drawn differently today. `,
           el("button", { type: "button", "data-act": "again", onclick: again }, "Draw again")) : null,

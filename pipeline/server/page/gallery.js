@@ -101,7 +101,9 @@ function fits(picture) {
 
 function nothing() {
   if (!store.pictures.length) return "Finished pictures appear here, the newest first.";
-  if (filter.show === "open") return "Every picture has been judged. Well done.";
+  if (filter.show === "open" && !store.pictures.some(KEEPS.open)) {
+    return "Every picture has been judged. Well done.";
+  }
   return `None of the ${plural(store.pictures.length, "picture")} is like that. Loosen the filter.`;
 }
 

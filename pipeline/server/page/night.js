@@ -12,6 +12,8 @@ const AGAIN_MS = 2000; // between two questions, at least
 const WIDE = 1000; // units of the drawing from left to right
 const LANE = 34;
 const LEAST_MS = 120_000; // that the drawing spans
+const MARK = { fine: 88, coarse: 66 }; // pixels of a mark, with its seconds and without
+const MARKS = 8; // at most
 const TICKS = [15, 30, 60, 120, 300, 600, 1800, 3600, 10_800, 21_600, 43_200]; // seconds between two marks
 const ENDS = { drawn: "drawn", drawing: "being drawn", failed: "failed", lost: "lost", stopped: "stopped" };
 
@@ -140,11 +142,15 @@ function bars(spans, x, to) {
 
 function axis({ since, now }) {
   const [from, to] = [ms(since), ms(now)];
-  const step = 1000 * (TICKS.find((each) => (to - from) / 1000 / each <= 8) ?? TICKS.at(-1));
+  const wide = by("night").clientWidth;
+  const mark = (seconds) => (seconds < 60 ? MARK.fine : MARK.coarse); // or two would say the same
+  const fits_ = (each) => (to - from) / 1000 / each <= Math.min(MARKS, wide / mark(each));
+  const seconds = TICKS.find(fits_) ?? TICKS.at(-1);
+  const step = 1000 * seconds;
   const zone = new Date(from).getTimezoneOffset() * 60_000;
   const node = el("div", { class: "axis", "aria-hidden": "true" });
-  const last = to - 0.06 * (to - from); // where the words of a mark still find room
-  const fine = step < 60_000 ? { second: "2-digit" } : {}; // or two marks would say the same
+  const last = to - (mark(seconds) / wide) * (to - from); // where the words of a mark still find room
+  const fine = seconds < 60 ? { second: "2-digit" } : {};
   for (let at = Math.ceil((from - zone) / step) * step + zone; at < last; at += step) {
     const mark = el("span", {}, new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", ...fine }));
     mark.style.setProperty("--at", `${((at - from) / (to - from)) * 100}%`);

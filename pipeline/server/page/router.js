@@ -7,8 +7,9 @@ let shown = null;
 let first = true;
 
 /**
- * `open(place)` is called when the view is shown; `place` has `rest` and `query`. It returns true
- * where it has put the keyboard somewhere; else the view's heading gets it.
+ * `open(place)` is called when the view is shown; `place` has `rest` and `query`, and `within` is
+ * true where the view was shown before. It returns true where it has put the keyboard somewhere;
+ * else the view's heading gets it.
  */
 export const view = (name, open) => views.set(name, open);
 
@@ -38,7 +39,7 @@ export function follow() {
     if (link.hash === `#/${shown}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  const placed = views.get(shown)(there);
+  const placed = views.get(shown)({ ...there, within: !changed && !first });
   if (changed && !first && !placed) {
     scrollTo(0, 0);
     by(`${shown}-title`).focus({ preventScroll: true });

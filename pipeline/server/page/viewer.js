@@ -154,7 +154,7 @@ function head(text, where = "") {
 function panel(picture) {
   const { job, take } = picture;
   return el("div", { class: "panel" },
-    head(title(picture), [whose(job), folder(job.key)].filter(Boolean).join(" · ")),
+    head(title(picture), [...new Set([whose(job), folder(job.key)])].filter(Boolean).join(" · ")),
     verdicts(picture, true),
     el("p", { class: "acts" }, download(picture),
       el("button", { type: "button", "data-act": "compare", disabled: !compare.partner(picture),
