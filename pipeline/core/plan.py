@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from pipeline.core.models import called, name_of
 from pipeline.core.pending import held_back, is_current, may_draw
+from pipeline.core.resolved import Resolved
 from pipeline.core.state import Drawn, Image, JobState, State, Take
 from pipeline.core.status import outdated, status, waits_for
 from pipeline.core.turns import Due, Turns, count_switches
@@ -63,19 +64,19 @@ def plan(
 ) -> Plan:
     """What a run would do now; `is_there` is whether a picture drawn before is as it was, and
     `fits` whether models, by their sha256, may be held together."""
-    planned, work, seen = [], 0.0, set[tuple[str, int]]()
+    planned, owed, seen = [], 0.0, set[tuple[str, int]]()
     due: list[Due] = []
     for job in sorted(state.jobs.values(), key=lambda job: job.rank):
         if job.withdrawn:
             continue
         fresh, copied = _owed(state, job, is_there, seen)
         planned.append(_planned(state, job, len(fresh), copied))
-        work += sum(fresh)
+        owed += sum(fresh)
         if fresh:
             due += [Due(priority=-job.rank[0], model=job.takes[-1].model)] * len(fresh)
     pace = _pace(state)
     render = sum(each.render for each in planned)
-    seconds = 0.0 if not render else None if pace is None else work * pace
+    seconds = 0.0 if not render else None if pace is None else owed * pace
     return Plan(
         jobs=tuple(planned),
         render=render,
@@ -134,13 +135,17 @@ def _owed(
             copied += 1
         else:
             seen.add(shown)
-            fresh.append(_work(take, index))
+            fresh.append(work(take, index))
     return fresh, copied
 
 
-def _work(take: Take, index: int) -> float:
-    """What drawing costs, in pixels times calls of the model."""
-    inputs = take.cells[index - 1].resolved
+def work(take: Take, index: int) -> float:
+    """What drawing a picture of a take costs, in pixels times calls of the model."""
+    return work_of(take.cells[index - 1].resolved)
+
+
+def work_of(inputs: Resolved) -> float:
+    """What drawing these inputs costs, in pixels times calls of the model."""
     return inputs.work * (2 if inputs.guidance > 1 else 1)
 
 
@@ -149,7 +154,7 @@ def _pace(state: State) -> float | None:
     drawn = sorted(_drawn(state), key=lambda each: each[1].at)[-RECENT:]
     if not drawn:
         return None
-    return median(image.seconds / _work(take, image.index) for take, image in drawn)
+    return median(image.seconds / work(take, image.index) for take, image in drawn)
 
 
 def _drawn(state: State) -> Iterator[tuple[Take, Image]]:

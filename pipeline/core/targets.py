@@ -74,12 +74,17 @@ def find_job(state: State, name: str) -> JobState | Refusal:
 
 def cast(state: State, job: JobState) -> tuple[str, ...]:
     """The keys of the characters in the job's pictures, as far as they are in force."""
+    return meant(state, job.project, job.spec.everybody)
+
+
+def meant(state: State, project: str | None, names: Iterable[str]) -> tuple[str, ...]:
+    """The keys of the characters that jobs of a project mean by these names, if in force."""
     found: dict[str, None] = {}
-    for name in job.spec.everybody:
+    for name in names:
         if "/" in name:
             keys = ["/".join(map(slug, name.split("/")))]
         else:
-            keys = [character_key(job.project, name), slug(name)]
+            keys = [character_key(project, name), slug(name)]
         if key := next((key for key in keys if key in state.characters), None):
             found[key] = None
     return tuple(found)

@@ -102,7 +102,8 @@ class Endpoints:
     async def events(self, request: Request) -> Response:
         """What happens, as it happens; `?project=` and `?job=`, keys or ids, leave only theirs."""
         state = self._board.state
-        asked = wants(state, _named(request, "project"), _named(request, "job"))
+        named = _named(request, "project"), _named(request, "job")
+        asked = wants(state, *named, self._board.key)
         frames = stream(
             self._hub, self._journal, _after(request),
             snapshot=partial(self.snapshot, asked), live=self.live,
@@ -148,7 +149,8 @@ class Endpoints:
 
     def snapshot(self, asked: Wants = ALL) -> bytes:
         """Everything the page shows, or as much of it as is asked for, as JSON."""
-        return self._board.snapshot(self._moment.view(time.monotonic()), asked)
+        drawing = self._moment.workers()
+        return self._board.snapshot(self._moment.view(time.monotonic()), asked, drawing)
 
     def live(self) -> bytes:
         """What the workers do, as JSON."""

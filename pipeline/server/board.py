@@ -1,9 +1,12 @@
 """The page's own fold of the journal, and what is kept ready to be shown of it.
 
-Owns one State that nobody else touches, a view of every job made anew only when something it
-rests on has changed, and the table of picture ids. Lives in one thread. Never decides anything.
+Owns one State that nobody else touches, and the views of the jobs that are shown: all that are not
+at rest and the newest of the others, each made anew only when something it rests on has changed.
+Lives in one thread. Never decides anything, and never goes through the history for a fact.
 """
 
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -14,14 +17,21 @@ from pipeline.core import events as e
 from pipeline.core.digest import id_of
 from pipeline.core.evolve import evolve
 from pipeline.core.keys import PROJECT_FILES
-from pipeline.core.models import standby
+from pipeline.core.models import model_of, standby
+from pipeline.core.observed import WorkerLive
 from pipeline.core.pending import queue
 from pipeline.core.state import Image, JobState, State, Take
+from pipeline.core.status import stale
+from pipeline.server import finder
+from pipeline.server.catalogue import NOTHING, Catalogue, When, take_some, touched, when
+from pipeline.server.pace import Pace
 from pipeline.server.topics import ALL, Wants, of_file, of_job
 from pipeline.server.view import (
-    SHEET,
+    Counted,
+    JobsPage,
     JobView,
     LiveView,
+    Older,
     Snapshot,
     character_view,
     job_view,
@@ -29,6 +39,11 @@ from pipeline.server.view import (
     project_view,
     rejected_view,
 )
+
+SHOWN = 500
+"""So many of the jobs at rest are in a snapshot, the newest; older ones come in pages."""
+LOOKED_AT = 2000
+"""So many jobs are looked at for a page, whether they are asked for or not."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -45,68 +60,76 @@ class _Card(Struct, frozen=True):
 class Board:
     """What the journal says, as the page shows it; `state` is this board's alone."""
 
-    def __init__(self, state: State, *, inbox: Path) -> None:
+    def __init__(self, state: State, *, inbox: Path, shown: int = SHOWN) -> None:
         self.state = state
         self.inbox = inbox
+        self._most = shown
         # Counts the events that may change how a job resolves though the job itself stays.
         self._declared = 0
         self._cards: dict[str, _Card] = {}
-        self._pictures = {
-            picture_id(job.key, take.number, index): (job.key, take.number, index)
-            for job in state.jobs.values()
-            for take in job.takes
-            for index in take.images
-        }
-        self._pictures |= {
-            picture_id(job.key, take.number, SHEET): (job.key, take.number, SHEET)
-            for job in state.jobs.values()
-            for take in job.takes
-            if take.sheet is not None
-        }
+        self._jobs = finder.Jobs(state)
+        self._pictures = finder.Pictures(state)
+        # Made when somebody first asks, so that a long history does not keep the page from opening.
+        self._catalogue: Catalogue | None = None
+        self._pace: Pace | None = None
+        # Jobs of which is to be seen whether they are stale: those that changed, and all, newest
+        # last, where something was declared.
+        self._doubted: dict[str, None] = {}
+        self._all_doubted: list[str] = []
 
     def fold(self, seq: int, at: str, event: e.Event) -> None:
         """Fold one recorded event; one that is in the state already changes nothing."""
         if seq <= self.state.seq:
             return
+        key, known = touched(event), self._catalogue
+        was_stale = known is not None and key is not None and known.out(key)
+        submitted = event.key if isinstance(event, e.JobSubmitted) else None
+        if submitted is not None:
+            self._jobs.forget(submitted)
         evolve(self.state, seq, at, event)
-        match event:
-            case (
-                e.RunnerStarted()
-                | e.ModelFailed()
-                | e.ProjectDeclared()
-                | e.ProjectWithdrawn()
-                | e.CharacterDeclared()
-                | e.CharacterWithdrawn()
-                | e.StylesDeclared()
-                | e.StylesWithdrawn()
-                | e.WildcardDeclared()
-                | e.WildcardWithdrawn()
-                | e.AdapterDeclared()
-                | e.AdapterWithdrawn()
-                | e.PictureDeclared()
-                | e.PictureWithdrawn()
-            ):
-                self._declared += 1
-            case e.ManifestRejected(file=file) | e.ManifestMended(file=file):
-                # The jobs under a project's file wait while that has errors.
-                self._declared += file.rpartition("/")[2] in PROJECT_FILES
-            case e.ImageRendered() | e.ImageReused():
-                place = (event.job, event.take, event.index)
-                self._pictures[picture_id(*place)] = place
-            case e.SheetComposed():
-                place = (event.job, event.take, SHEET)
-                self._pictures[picture_id(*place)] = place
-            case _:
-                pass
+        if submitted is not None:
+            self._jobs.learn(submitted)
+        if known is not None and key is not None:
+            known.put(key, stale=was_stale)
+            self._doubted[key] = None
+        self._pictures.learn(event)
+        if self._pace is not None:
+            self._pace.heard(self.state, event)
+        if _declares(event):
+            self._declared += 1
+            self._doubt_all()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """All jobs there are to show, counted."""
+        if self._catalogue is None:
+            self._catalogue = Catalogue(self.state)
+            self._doubt_all()
+        return self._catalogue
+
+    @property
+    def pace(self) -> Pace:
+        """How fast pictures are drawn."""
+        if self._pace is None:
+            known = self.catalogue
+            newest, _ = take_some(known.newest(), self._most, self._most, lambda _: True)
+            self._pace = Pace(self.state.jobs[key] for key in (*newest, *known.going))
+        return self._pace
 
     def job(self, key: str) -> JobView:
         """The job as it stands now; raises KeyError for a key the journal does not know."""
-        return self._card(key).view
+        if key in self._cards or key in self.catalogue.going:
+            return self._card(key).view
+        return self._view(key)
 
     def job_id(self, key: str) -> str:
         """The public id of a job, also of one that the journal does not know."""
         job = self.state.jobs.get(key)
         return id_of("job", key, job.spec.id if job is not None else None)
+
+    def key(self, name: str) -> str | None:
+        """The key of the job of that public id."""
+        return self._jobs.key(name)
 
     def queue(self) -> tuple[str, ...]:
         """The jobs with pictures that nobody has begun, in the order in which they are drawn."""
@@ -116,6 +139,13 @@ class Board:
             if (view := self.job(job.key)).left and view.status in ("queued", "rendering")
         )
 
+    def seconds(self, drawing: tuple[WorkerLive, ...], jobs: tuple[str, ...]) -> float | None:
+        """How long these jobs of the queue may take, with what is being drawn; None where no
+        picture was ever drawn."""
+        views = [self.job(key) for key in jobs]
+        owed, pictures = sum(view.work for view in views), sum(view.left for view in views)
+        return self.pace.seconds(owed, pictures, drawing, self.state.workers)
+
     def picture(self, name: str) -> Image | None:
         """The finished picture or sheet of that public id, if the journal knows one."""
         found = self.place(name)
@@ -123,23 +153,28 @@ class Board:
 
     def place(self, name: str) -> tuple[JobState, Take, Image] | None:
         """The picture of that public id, with its job and take; a sheet has the number 0."""
-        place = self._pictures.get(name)
-        if place is None:
+        key = self._pictures.key(name)
+        if key is None:
             return None
-        key, number, index = place
         job = self.state.jobs[key]
         for take in job.takes:
-            if take.number == number:
-                images = (image for image in take.pictures if image.index == index)
-                image = next(images, None)
-                return None if image is None or image.discarded else (job, take, image)
+            for image in take.pictures:
+                if picture_id(job.key, take.number, image.index) == name:
+                    return None if image.discarded else (job, take, image)
         return None
 
-    def snapshot(self, live: LiveView, asked: Wants = ALL) -> bytes:
+    def snapshot(
+        self, live: LiveView, asked: Wants = ALL, drawing: tuple[WorkerLive, ...] = ()
+    ) -> bytes:
         """Everything the page shows, or as much of it as is asked for, as JSON. A withdrawn job is
-        shown while it has pictures."""
-        state = self.state
-        cards = [self._card(key) for key in state.jobs if asked.takes(of_job(state, key))]
+        shown while it has pictures, and the oldest of those at rest only where they are asked for.
+        """
+        state, known = self.state, self.catalogue
+        going, newest, older = self._shown(asked)
+        cards = [self._card(key) for key in (*going, *newest)]
+        cards.sort(key=lambda card: card.view.order)
+        waiting = self.queue()
+        projects, characters = known.tallies()
         shown = Snapshot(
             seq=state.seq,
             at=state.at,
@@ -150,18 +185,23 @@ class Board:
             switches=state.switches,
             paused=state.paused,
             finished=state.finished,
+            tally=known.whole(),
+            loose=projects.get(None, NOTHING),
+            counted=self.counted.all,
             projects=tuple(
-                project_view(project)
+                project_view(project, projects.get(key, NOTHING))
                 for key, project in state.projects.items()
                 if asked.all or asked.project == key
             ),
             characters=tuple(
-                character_view(character)
+                character_view(character, characters.get(key, NOTHING))
                 for key, character in state.characters.items()
                 if asked.all or asked.project == key.rpartition("/")[0]
             ),
-            jobs=tuple(card.raw for card in cards if _shown(card.view)),
-            queue=tuple(key for key in self.queue() if asked.takes(of_job(state, key))),
+            jobs=tuple(card.raw for card in cards),
+            older=older,
+            queue=tuple(key for key in waiting if asked.takes(of_job(state, key))),
+            seconds=self.seconds(drawing, waiting),
             rejected=tuple(
                 rejected_view(file, problems)
                 for file, problems in sorted(state.rejected.items())
@@ -169,17 +209,138 @@ class Board:
             ),
             live=live,
         )
+        if asked.all:
+            kept = {*going, *newest}
+            self._cards = {key: card for key, card in self._cards.items() if key in kept}
         return _encoder.encode(shown)
+
+    def page(
+        self, before: When | None, most: int, of: str | None, fits: Callable[[str], bool]
+    ) -> JobsPage:
+        """Of the jobs at rest that became so before a moment, the newest that fit; of all, or of a
+        project or a character by its key."""
+        known = self.catalogue
+        among = known.of(of) if of is not None else None
+        keys, last = take_some(known.newest(among, before), most, LOOKED_AT, fits)
+        return JobsPage(jobs=tuple(map(self._view, keys)), before=self._cursor(last))
+
+    def named(self, names: Iterable[str]) -> JobsPage:
+        """The jobs of these keys or ids, as far as there are such."""
+        keys = (name if name in self.state.jobs else self.key(name) for name in names)
+        found = dict.fromkeys(key for key in keys if key is not None)
+        jobs = tuple(self._view(key) for key in found if self.catalogue.knows(key))
+        return JobsPage(jobs=jobs, before=None)
+
+    def pictured(self, name: str) -> JobsPage:
+        """The job that the picture of this id is of."""
+        place = self.place(name)
+        return self.named([] if place is None else [place[0].key])
+
+    def is_stale(self, key: str) -> bool:
+        """Whether a job's pictures were stale when that was last seen."""
+        return key in self.catalogue.stale
+
+    @property
+    def counted(self) -> Counted:
+        """How far it has been seen which jobs are stale."""
+        left = self._doubted or self._all_doubted
+        return Counted(stale=len(self.catalogue.stale), all=not left)
+
+    def count(self, seconds: float) -> bool | None:
+        """Go on seeing which jobs are stale, for so long at most: it takes long for a long history,
+        and nobody is to wait for it. Returns whether a count has become another one; None where
+        nothing is left to see."""
+        if self._catalogue is None or not (self._doubted or self._all_doubted):
+            return None
+        end, changed = time.monotonic() + seconds, False
+        while self._doubted or self._all_doubted:
+            key = self._doubted.popitem()[0] if self._doubted else self._all_doubted.pop()
+            if self._catalogue.knows(key):
+                changed |= self._catalogue.mark(key, stale=self._is_stale(self.state.jobs[key]))
+            if time.monotonic() >= end:
+                break
+        return changed
+
+    def _is_stale(self, job: JobState) -> bool:
+        card = self._cards.get(job.key)
+        if card is not None and card.job is job and card.declared == self._declared:
+            return card.view.stale
+        last = job.takes[-1] if job.takes else None
+        if last is None or job.withdrawn or not last.images or last.restored:
+            return stale(self.state, job)
+        # With another model all is another picture; to see that is to compile nothing.
+        return last.model != model_of(self.state, job) or stale(self.state, job)
+
+    def _doubt_all(self) -> None:
+        known = self._catalogue
+        if known is not None:
+            self._all_doubted = [*known.rest, *known.going]
+
+    def _shown(self, asked: Wants) -> tuple[list[str], list[str], Older]:
+        """What a snapshot has: jobs that are not at rest, the newest of the others, and how many
+        there are besides."""
+        known = self.catalogue
+        if asked.job is not None:
+            there = known.knows(asked.job) and asked.takes(of_job(self.state, asked.job))
+            return [asked.job] if there else [], [], Older(count=0, before=None)
+        going = [key for key in known.going if asked.takes(of_job(self.state, key))]
+        among = known.of_project(asked.project) if asked.project is not None else None
+        newest, last = take_some(known.newest(among), self._most, self._most, lambda _: True)
+        older = known.resting(asked.project) - len(newest)
+        return going, newest, Older(count=older, before=self._cursor(last))
+
+    def _cursor(self, key: str | None) -> str | None:
+        if key is None:
+            return None
+        at, order = when(self.state.jobs[key])
+        return f"{at}.{order}"
+
+    def _view(self, key: str) -> JobView:
+        view = job_view(self.state, self.state.jobs[key])
+        self._pictures.shown(view)
+        return view
 
     def _card(self, key: str) -> _Card:
         job = self.state.jobs[key]
         card = self._cards.get(key)
         if card is None or card.job is not job or card.declared != self._declared:
-            view = job_view(self.state, job)
+            view = self._view(key)
             raw = msgspec.Raw(_encoder.encode(view))
             card = self._cards[key] = _Card(job, self._declared, view, raw)
+            if self.catalogue.knows(key):
+                self.catalogue.mark(key, stale=view.stale)
+                self._doubted.pop(key, None)
         return card
 
 
-def _shown(view: JobView) -> bool:
-    return view.status != "withdrawn" or any(take.images for take in view.takes)
+def cursor(said: str) -> When | None:
+    """The moment that a cursor names, or None if it is none."""
+    at, _, order = said.rpartition(".")
+    return (at, int(order)) if at and order.isdecimal() and len(order) < 20 else None
+
+
+def _declares(event: e.Event) -> bool:
+    """Whether a fact may change how a job resolves that it is not about."""
+    match event:
+        case (
+            e.RunnerStarted()
+            | e.ModelFailed()
+            | e.ProjectDeclared()
+            | e.ProjectWithdrawn()
+            | e.CharacterDeclared()
+            | e.CharacterWithdrawn()
+            | e.StylesDeclared()
+            | e.StylesWithdrawn()
+            | e.WildcardDeclared()
+            | e.WildcardWithdrawn()
+            | e.AdapterDeclared()
+            | e.AdapterWithdrawn()
+            | e.PictureDeclared()
+            | e.PictureWithdrawn()
+        ):
+            return True
+        case e.ManifestRejected(file=file) | e.ManifestMended(file=file):
+            # The jobs under a project's file wait while that has errors.
+            return file.rpartition("/")[2] in PROJECT_FILES
+        case _:
+            return False

@@ -23,7 +23,7 @@ from pipeline.core import events as e
 from pipeline.core.commands import Command
 from pipeline.errors import AnimeError
 from pipeline.journal import Line
-from pipeline.server import bibles, body, pictures
+from pipeline.server import bibles, body, older, pictures
 from pipeline.server.answers import Answers
 from pipeline.server.board import Board
 from pipeline.server.moment import Moment
@@ -70,6 +70,7 @@ class Desk:
         """Every path of the desk."""
         return (
             Route("/api/commands", self.command, methods=["POST"]),
+            Route("/api/jobs", self.jobs),
             Route("/api/pictures/{id}/why", self.why),
             Route("/api/pictures/{id}/again", self.again),
             Route("/api/characters/{id}", self.character),
@@ -99,6 +100,11 @@ class Desk:
             return _told(202, SLOW)
         status = 409 if answer.refused else 200
         return _told(status, answer.answer, answer.hint, refused=answer.refused)
+
+    async def jobs(self, request: Request) -> Response:
+        """Finished jobs, the newest first. A snapshot has the newest of them; what is older comes
+        in pages, and each page says with which `before` the next one is asked for."""
+        return _json(older.answer(self._board, request.query_params))
 
     async def why(self, request: Request) -> Response:
         """What a picture was drawn from, and where each word of it is from."""

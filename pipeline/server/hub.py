@@ -101,6 +101,11 @@ class Hub:
         self._waking: asyncio.TimerHandle | None = None
         self._closed = False
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
+
     def join(self, wants: Wants = ALL) -> Listener:
         """A new listener, who is told of everything that it wants from now on."""
         listener = Listener(self._most, wants)

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from pipeline import __version__
 from pipeline.core.commands import Command
+from pipeline.server import older
 from pipeline.server.bibles import CharacterBible, ProjectBible
 from pipeline.server.desk import Answered
 from pipeline.server.earlier import shapes
@@ -23,7 +24,7 @@ from pipeline.server.health import Health
 from pipeline.server.night import Story
 from pipeline.server.refusal import Refusal
 from pipeline.server.room import Room
-from pipeline.server.view import JobView, Snapshot
+from pipeline.server.view import JobsPage, JobView, Snapshot
 from pipeline.server.why import Again, Why
 
 _REF = "#/components/schemas/{name}"
@@ -78,6 +79,7 @@ SHAPES: Mapping[tuple[str, str], Shape] = {
         asked=Command, told=Answered, refused=(400, 408, 413),
         more=dict.fromkeys((202, 409, 422, 503), Answered),
     ),
+    ("GET", "/api/jobs"): Shape(told=JobsPage, refused=(422,), query=older.QUERY),
     ("GET", "/api/pictures/{id}/why"): Shape(told=Why, refused=(404,)),
     ("GET", "/api/pictures/{id}/again"): Shape(told=Again, refused=(404,)),
     ("GET", "/api/characters/{id}"): Shape(told=CharacterBible, refused=(404,)),

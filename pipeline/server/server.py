@@ -24,7 +24,7 @@ from pipeline.core.state import State
 from pipeline.errors import AnimeError
 from pipeline.journal import Line
 from pipeline.server.app import Endpoints, application
-from pipeline.server.board import Board
+from pipeline.server.board import SHOWN, Board
 from pipeline.server.door import door
 from pipeline.server.earlier import PATIENCE
 from pipeline.server.guard import Guard, names
@@ -39,6 +39,12 @@ _LARGEST_MESSAGE = 1024
 """Bytes of what a follower may say over a WebSocket; it means nothing."""
 _MOST_AT_ONCE = 1024
 """Open connections, beyond which the next ones are told to come back."""
+_COUNTED = 0.01
+"""Seconds that are spent at a time on seeing which jobs of a long history are stale."""
+_BETWEEN = 0.05
+"""Seconds from one such time to the next, in which others have their turn."""
+_TOLD = 2.0
+"""Seconds between two words on how many there are, at least, as long as not all have been seen."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -55,7 +61,8 @@ class Server:
     `state` is this server's own, folded from the same journal up to now. `port` 0 takes a free
     one. `token` is asked of everybody, `none` says that nobody needs one; it may be left out where
     nobody else can reach the server. `also` are Hosts besides its own by which it may be asked,
-    `patience` is how many seconds a write waits for its event.
+    `patience` is how many seconds a write waits for its event, `shown` how many of the finished
+    jobs are in a snapshot.
 
     What is said before `start` counts; what is said after `stop` is ignored.
     """
@@ -71,12 +78,13 @@ class Server:
         token: str = "",
         also: Sequence[str] = (),
         patience: float = PATIENCE,
+        shown: int = SHOWN,
     ) -> None:
         self.host = host
         self.port = port
         self._token = token
         self._also = tuple(also)
-        self._board = Board(state, inbox=inbox.absolute())
+        self._board = Board(state, inbox=inbox.absolute(), shown=shown)
         self._moment = Moment(self._board.job_id)
         self._hub = Hub(state.seq)
         self.endpoints = Endpoints(self._board, self._moment, self._hub, journal, patience=patience)
@@ -173,6 +181,20 @@ class Server:
         self.endpoints.earlier.moved()
         self._hub.say("live", frame("live", _encoder.encode(self._moment.view(now))))
 
+    async def _count(self) -> None:
+        """See which jobs are stale, as long as somebody looks."""
+        loop = asyncio.get_running_loop()
+        changed, told = False, 0.0
+        while True:
+            await asyncio.sleep(_BETWEEN)
+            if not self._hub.heard:
+                continue
+            more = self._board.count(_COUNTED)
+            changed |= bool(more)
+            if changed and (more is None or loop.time() >= told + _TOLD):
+                changed, told = False, loop.time()
+                self._hub.say("counted", frame("counted", _encoder.encode(self._board.counted)))
+
     def _serve(self, server: uvicorn.Server, listening: socket.socket) -> None:
         try:
             server.run(sockets=[listening])
@@ -184,7 +206,9 @@ class Server:
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         self._loop = asyncio.get_running_loop()
         self._ready.set()
+        counting = asyncio.create_task(self._count())
         yield
+        counting.cancel()
         if self._running is not None:
             for left in self._running[0].server_state.connections:
                 # Whoever did not read to the end within the grace would keep its socket for ever.

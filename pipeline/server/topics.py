@@ -3,14 +3,14 @@
 Owns the filters of `/events`. Never reads the journal, and changes no state.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
 from msgspec import Struct
 
 from pipeline.core import events as e
 from pipeline.core.digest import id_of
 from pipeline.core.keys import folders_above
-from pipeline.core.state import JobState, ProjectState, State
+from pipeline.core.state import State
 
 
 class Topic(Struct, frozen=True, kw_only=True):
@@ -48,12 +48,14 @@ class Wants(Struct, frozen=True, kw_only=True):
 ALL = Wants()
 
 
-def wants(state: State, project: str | None, job: str | None) -> Wants:
+def wants(
+    state: State, project: str | None, job: str | None, key: Callable[[str], str | None]
+) -> Wants:
     """What is asked for by keys or by the ids of the HTTP interface; one that nothing has yet is
-    taken for a key, since it may come."""
+    taken for a key, since it may come. `key` has a job's key by its id."""
     return Wants(
-        project=None if project is None else _key("project", project, state.projects),
-        job=None if job is None else _key("job", job, state.jobs),
+        project=None if project is None else _project(state, project),
+        job=None if job is None else job if job in state.jobs else key(job) or job,
     )
 
 
@@ -89,8 +91,9 @@ def of_file(state: State, file: str) -> Topic:
     return Topic(project=project, nobody=project is None)
 
 
-def _key(kind: str, said: str, known: Mapping[str, ProjectState] | Mapping[str, JobState]) -> str:
-    if said in known:
+def _project(state: State, said: str) -> str:
+    if said in state.projects:
         return said
-    found = (one.key for one in known.values() if id_of(kind, one.key, one.spec.id) == said)
+    known = state.projects.values()
+    found = (one.key for one in known if id_of("project", one.key, one.spec.id) == said)
     return next(found, said)

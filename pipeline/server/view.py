@@ -26,13 +26,15 @@ from pipeline.core.state import (
 from pipeline.core.status import Status, stale, status, waits_for
 from pipeline.core.styles import style_names
 from pipeline.core.targets import cast
+from pipeline.server.catalogue import NOTHING, Tally
+from pipeline.server.pace import left
 
 SHEET = 0
 """The number of a take's sheet among its pictures."""
 
 
 class ProjectView(Struct, frozen=True, kw_only=True):
-    """A project in force."""
+    """A project in force, and how much there is of it."""
 
     id: str
     key: str
@@ -40,6 +42,7 @@ class ProjectView(Struct, frozen=True, kw_only=True):
     name: str
     description: str
     style: str | None
+    tally: Tally
 
 
 class CharacterView(Struct, frozen=True, kw_only=True):
@@ -54,6 +57,7 @@ class CharacterView(Struct, frozen=True, kw_only=True):
     appearance: tuple[str, ...]
     outfit: tuple[str, ...]
     personality: str
+    tally: Tally
 
 
 class ImageView(Struct, frozen=True, kw_only=True):
@@ -102,9 +106,10 @@ class TakeView(Struct, frozen=True, kw_only=True):
 
 class JobView(Struct, frozen=True, kw_only=True):
     """A job and how it stands. `model` is what its model is called where the settings name several.
-    `characters` are the names as the job says them, `cast` the keys of
-    those that are in force. `left` counts pictures of its last take that nobody has begun,
-    `waiting` says for what it waits, `quarantined` why it is."""
+    `characters` are the names as the job says them, `cast` the keys of those that are in force.
+    `left` counts pictures of its last take that nobody has begun, and `work` is what drawing them
+    costs, in pixels times calls of the model; `waiting` says for what it waits, `quarantined` why
+    it is."""
 
     id: str
     key: str
@@ -120,6 +125,7 @@ class JobView(Struct, frozen=True, kw_only=True):
     waiting: str | None
     quarantined: str | None
     left: int
+    work: float
     model: str | None
     takes: tuple[TakeView, ...]
 
@@ -162,11 +168,40 @@ class LiveView(Struct, frozen=True, kw_only=True):
     draining: bool
 
 
+class Counted(Struct, frozen=True, kw_only=True):
+    """How many jobs are stale, of those that have been looked at since something was declared; and
+    whether that is all."""
+
+    stale: int
+    all: bool
+
+
+class Older(Struct, frozen=True, kw_only=True):
+    """The jobs at rest that are not in a snapshot: how many, and with which `before` their first
+    page is asked for; None where there is none."""
+
+    count: int
+    before: str | None
+
+
+class JobsPage(Struct, frozen=True, kw_only=True):
+    """Some of the jobs at rest, the newest first; `before` asks for what comes behind them, and is
+    None at the end. A page may have fewer than were asked for, or none, and not be the last."""
+
+    jobs: tuple[JobView, ...]
+    before: str | None
+
+
 class Snapshot(Struct, frozen=True, kw_only=True):
     """Everything the page shows, as of journal line `seq`.
 
-    `queue` has the keys of the jobs with pictures to begin, first to be drawn first; `jobs` are
-    JobView as JSON.
+    `jobs` are JobView as JSON: all that are not at rest, and the newest of those that are, which
+    are drawn as their manifests say or withdrawn; `older` says what is left out. `queue` has the
+    keys of the jobs with pictures to begin, first to be drawn first, and `seconds` is how long they
+    and what is being drawn may take, None where no picture was ever drawn.
+
+    `tally` counts all there are, `loose` those that name no project. `counted` is whether all that
+    changed has been looked at since, for how many are stale.
     """
 
     seq: int
@@ -178,10 +213,15 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     switches: int
     paused: str | None
     finished: int
+    tally: Tally
+    loose: Tally
+    counted: bool
     projects: tuple[ProjectView, ...]
     characters: tuple[CharacterView, ...]
     jobs: tuple[msgspec.Raw, ...]
+    older: Older
     queue: tuple[str, ...]
+    seconds: float | None
     rejected: tuple[RejectedView, ...]
     live: LiveView
 
@@ -194,7 +234,7 @@ def picture_id(job: str, take: int, index: int) -> str:
     return hashlib.sha256(f"picture:{job}@{take}.{index}".encode()).hexdigest()[:16]
 
 
-def project_view(project: ProjectState) -> ProjectView:
+def project_view(project: ProjectState, tally: Tally = NOTHING) -> ProjectView:
     """A project as the page shows it."""
     return ProjectView(
         id=id_of("project", project.key, project.spec.id),
@@ -203,10 +243,11 @@ def project_view(project: ProjectState) -> ProjectView:
         name=project.spec.name,
         description=project.spec.description,
         style=", ".join(style_names(project.spec.style)) or None,
+        tally=tally,
     )
 
 
-def character_view(character: CharacterState) -> CharacterView:
+def character_view(character: CharacterState, tally: Tally = NOTHING) -> CharacterView:
     """A character as the page shows it."""
     spec = character.spec
     return CharacterView(
@@ -219,6 +260,7 @@ def character_view(character: CharacterState) -> CharacterView:
         appearance=split_tags(spec.appearance),
         outfit=split_tags(spec.outfit),
         personality=spec.personality,
+        tally=tally,
     )
 
 
@@ -241,6 +283,7 @@ def job_view(state: State, job: JobState) -> JobView:
         waiting=str(waits_for(state, job)) if word == "waiting" else None,
         quarantined=job.quarantined,
         left=len([n for n in last.owed if n not in last.started]) if last else 0,
+        work=left(last) if last else 0.0,
         model=name_of(state, job),
         takes=tuple(_take_view(job.key, take) for take in job.takes),
     )

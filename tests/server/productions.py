@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from PIL import Image
 
@@ -75,9 +75,10 @@ class Production:
     ) -> None:
         self.journal.close()
 
-    def server(self, port: int = 0) -> Server:
+    def server(self, port: int = 0, **options: Any) -> Server:
         """A server for this production, told of all that follows; not started."""
-        server = Server(inbox=self.inbox, journal=self.path, state=folded(self.path), port=port)
+        state = folded(self.path)
+        server = Server(inbox=self.inbox, journal=self.path, state=state, port=port, **options)
         self.audience = [server]
         return server
 

@@ -98,7 +98,7 @@ def test_every_method_that_it_does_not_have_is_refused(described: Described) -> 
     "path",
     ["/api/state", "/health", "/api/anime/projects", "/api/anime/projects/{project}",
      "/api/anime/characters/{character}", "/api/anime/characters/{character}/bible",
-     "/jobs/{job}"],
+     "/jobs/{job}", "/api/jobs"],
 )  # fmt: skip
 def test_what_is_read_is_as_described(described: Described, path: str) -> None:
     real = path.format(**described._asdict())

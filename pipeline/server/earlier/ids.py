@@ -1,9 +1,11 @@
 """By what id the HTTP interface speaks of what: projects, characters and jobs, whoever made them.
 
-Owns the table from id to key. An id is made of kind and key, or stands in the manifest; of two that
+Owns the table from id to key, but for jobs, of which there may be very many: theirs is
+`pipeline.server.finder`'s. An id is made of kind and key, or stands in the manifest; of two that
 have the same the first one keeps it. Never decides anything.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 from pipeline.core import events as e
@@ -14,17 +16,17 @@ Kind = Literal["project", "character", "job"]
 
 
 class Ids:
-    """The ids of all there is; a withdrawn job keeps its id, as it may still have pictures."""
+    """The ids of all there is; a withdrawn job keeps its id, as it may still have pictures. `job`
+    has the key of a job by its id."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, job: Callable[[str], str | None]) -> None:
+        self._job = job
         self._keys: dict[tuple[Kind, str], str] = {}
         self._ids: dict[tuple[Kind, str], str] = {}
         for project in state.projects.values():
             self._learn("project", project.key, project.spec.id)
         for bible in state.characters.values():
             self._learn("character", bible.key, bible.spec.id)
-        for job in state.jobs.values():
-            self._learn("job", job.key, job.spec.id)
 
     def heard(self, event: e.Event) -> None:
         """A fact is on disk."""
@@ -33,8 +35,6 @@ class Ids:
                 self._learn("project", key, spec.id)
             case e.CharacterDeclared(key=key, spec=bible):
                 self._learn("character", key, bible.id)
-            case e.JobSubmitted(key=key, spec=job):
-                self._learn("job", key, job.id)
             case e.ProjectWithdrawn(key=key):
                 self._forget("project", key)
             case e.CharacterWithdrawn(key=key):
@@ -44,9 +44,9 @@ class Ids:
 
     def key(self, kind: Kind, id_: str) -> str | None:
         """The key behind an id."""
-        return self._keys.get((kind, id_))
+        return self._job(id_) if kind == "job" else self._keys.get((kind, id_))
 
-    def free(self, kind: Kind, key: str) -> str:
+    def free(self, kind: Literal["project", "character"], key: str) -> str:
         """The id for something new of that key: the one made of it, unless something that was
         renamed still has that."""
         count, found = 1, public_id(kind, key)

@@ -5,11 +5,9 @@ Owns `/generate`, `/jobs/{id}` and `/ws/{id}`. A job is a manifest like any othe
 
 import asyncio
 import secrets
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from statistics import median
 
 import msgspec
 from msgspec.structs import replace
@@ -17,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from pipeline.core import events as e
 from pipeline.core import manifest as m
 from pipeline.core.digest import public_id
 from pipeline.core.keys import character_key, stem_of
@@ -39,8 +36,6 @@ OFTEN, SELDOM = 0.1, 0.8
 """Seconds between two messages, at least and at most."""
 _PLACED = 2.0
 """Seconds that a new job's place in the queue is waited for."""
-_REMEMBERED = 20
-"""Pictures by whose seconds the next ones are estimated."""
 _LARGEST_SEED = 2**32
 
 
@@ -58,12 +53,6 @@ class Jobs:
         self._pulse = pulse
         self._now = now
         self._followers = 0
-        self._seconds = deque(_last(board.state), maxlen=_REMEMBERED)
-
-    def heard(self, event: e.Event) -> None:
-        """A fact is on disk."""
-        if isinstance(event, e.ImageRendered):
-            self._seconds.append(event.seconds)
 
     async def generate(self, request: Request) -> Response:
         """Ask for a picture; answered once the job is on disk."""
@@ -160,14 +149,10 @@ class Jobs:
         )
 
     def _estimate(self, place: int) -> float | None:
-        """Seconds until the pictures up to this place are drawn, by those drawn last."""
-        if not self._seconds:
-            return None
-        keys = self._board.queue()[: max(place, 1)]
-        ahead = sum(self._board.job(key).left for key in keys)
-        busy = sum(worker.task is not None for worker in self._moment.workers())
-        rounds = (max(ahead, 1) + busy) / max(self._board.state.workers, 1)
-        return round(max(rounds, 1.0) * median(self._seconds), 1)
+        """Seconds until the pictures up to this place are drawn, at the pace of the last ones."""
+        ahead = self._board.queue()[: max(place, 1)]
+        seconds = self._board.seconds(self._moment.workers(), ahead)
+        return None if seconds is None else round(seconds, 1)
 
     def _whose(
         self, asked: shapes.GenerateAsked
@@ -208,19 +193,6 @@ def _size(state: State, asked: shapes.GenerateAsked, owner: str | None) -> str |
         raise Refused(503, "no model is known yet whose size could be taken: give both sides")
     width = asked.width or (model.width if model is not None else 0)
     return f"{width}x{asked.height or (model.height if model is not None else 0)}"
-
-
-def _last(state: State) -> list[float]:
-    """The seconds of the pictures drawn last, oldest first."""
-    images = (
-        image
-        for job in state.jobs.values()
-        for take in job.takes
-        for image in take.images.values()
-        if image.worker is not None
-    )
-    drawn = sorted((image.at, image.seconds) for image in images)
-    return [seconds for _, seconds in drawn[-_REMEMBERED:]]
 
 
 async def _gone(socket: WebSocket) -> None:

@@ -19,6 +19,7 @@ from pipeline.core.keys import character_key, slug
 from pipeline.core.state import ProjectState, State
 from pipeline.server import body
 from pipeline.server.board import Board
+from pipeline.server.catalogue import Catalogue
 from pipeline.server.earlier import names, places, shapes, views
 from pipeline.server.earlier.clerk import Clerk
 from pipeline.server.earlier.ids import Ids
@@ -34,7 +35,7 @@ class Earlier:
 
     def __init__(self, board: Board, moment: Moment, *, patience: float) -> None:
         self._board = board
-        self._ids = Ids(board.state)
+        self._ids = Ids(board.state, board.key)
         self._pulse = Pulse()
         self._clerk = Clerk(board, moment, self._pulse, patience=patience)
         self._jobs = Jobs(board, moment, self._ids, self._clerk, self._pulse)
@@ -42,7 +43,6 @@ class Earlier:
     def heard(self, event: e.Event) -> None:
         """A fact is on disk, and on the board."""
         self._ids.heard(event)
-        self._jobs.heard(event)
         self._pulse.beat()
 
     def moved(self) -> None:
@@ -68,13 +68,17 @@ class Earlier:
     def _state(self) -> State:
         return self._board.state
 
+    @property
+    def _known(self) -> Catalogue:
+        return self._board.catalogue
+
     async def projects(self, request: Request) -> Response:
         """All projects, whoever made them."""
-        return told(views.projects(self._state))
+        return told(views.projects(self._state, self._known))
 
     async def project(self, request: Request) -> Response:
         """A project."""
-        return told(views.project(self._state, self._project(request)))
+        return told(views.project(self._state, self._known, self._project(request)))
 
     async def make_project(self, request: Request) -> Response:
         """Make a project. One that is there already and says the same is answered as it is."""
@@ -96,7 +100,7 @@ class Earlier:
                 await self._clerk.make(file, spec, key)
             elif not _same(known.spec, spec):
                 raise _taken("project", key, known.file)
-        return told(views.project(self._state, self._state.projects[key]))
+        return told(views.project(self._state, self._known, self._state.projects[key]))
 
     async def change_project(self, request: Request) -> Response:
         """Change a project that was made over HTTP and that nobody has changed by hand."""
@@ -110,7 +114,7 @@ class Earlier:
                 raise _taken("project", key, there.file)
             names.style(self._state, one.file, one.key, spec)
             await self._clerk.change(one.file, spec, key, known=one.spec)
-        return told(views.project(self._state, self._state.projects[key]))
+        return told(views.project(self._state, self._known, self._state.projects[key]))
 
     async def make_character(self, request: Request) -> Response:
         """Make a character. One that is there already and says the same is answered as it is."""
@@ -137,17 +141,17 @@ class Earlier:
                 await self._clerk.make(file, spec, key)
             elif not _same(known.spec, spec):
                 raise _taken("character", key, known.file)
-        return told(views.character(self._state, self._state.characters[key]))
+        return told(views.character(self._state, self._known, self._state.characters[key]))
 
     async def character(self, request: Request) -> Response:
         """A character."""
         found = names.character(self._state, self._ids, request.path_params["id"], status=404)
-        return told(views.character(self._state, found))
+        return told(views.character(self._state, self._known, found))
 
     async def bible(self, request: Request) -> Response:
         """A character's bible."""
         found = names.character(self._state, self._ids, request.path_params["id"], status=404)
-        return told(views.bible(self._state, found))
+        return told(views.bible(self._known, found))
 
     def _project(self, request: Request) -> ProjectState:
         return names.project(self._state, self._ids, request.path_params["id"], status=404)

@@ -3,14 +3,12 @@
 Owns the translation from the state to its answers. Pure; never keeps anything.
 """
 
-from collections import Counter
-
 from pipeline.core.digest import id_of
-from pipeline.core.keys import character_key, slug
 from pipeline.core.manifest import Tags
 from pipeline.core.observed import WorkerLive
 from pipeline.core.state import CharacterState, JobState, ProjectState, State
 from pipeline.core.styles import style_names
+from pipeline.server.catalogue import NOTHING, Catalogue
 from pipeline.server.earlier import shapes
 from pipeline.server.view import JobView
 
@@ -22,25 +20,23 @@ _NEARLY = 99
 """Progress of a job that has taken its last step and is not there yet."""
 
 
-def projects(state: State) -> shapes.Projects:
+def projects(state: State, known: Catalogue) -> shapes.Projects:
     """All projects."""
-    files = Counter(dict.fromkeys(state.projects, 0))
-    for job in state.jobs.values():
-        files[job.project or ""] += pictures(job)
+    tallies, _ = known.tallies()
     cast: dict[str, list[str]] = {}
     for bible in state.characters.values():
         cast.setdefault(owner(bible) or "", []).append(character_id(bible))
     return shapes.Projects(
         projects=tuple(
-            _project(one, files[one.key], tuple(cast.get(one.key, ())))
+            _project(one, tallies.get(one.key, NOTHING).files, tuple(cast.get(one.key, ())))
             for one in state.projects.values()
         )
     )
 
 
-def project(state: State, one: ProjectState) -> shapes.Project:
+def project(state: State, known: Catalogue, one: ProjectState) -> shapes.Project:
     """A project."""
-    files = sum(pictures(job) for job in state.jobs.values() if job.project == one.key)
+    files = sum(group.files for group in known.of_project(one.key))
     cast = [bible for bible in state.characters.values() if owner(bible) == one.key]
     return _project(one, files, tuple(map(character_id, cast)))
 
@@ -59,7 +55,7 @@ def _project(one: ProjectState, files: int, cast: tuple[str, ...]) -> shapes.Pro
     )
 
 
-def character(state: State, one: CharacterState) -> shapes.Character:
+def character(state: State, known: Catalogue, one: CharacterState) -> shapes.Character:
     """A character."""
     spec, home = one.spec, state.projects.get(owner(one) or "")
     return shapes.Character(
@@ -73,11 +69,11 @@ def character(state: State, one: CharacterState) -> shapes.Character:
         reference_prompts=spec.reference_prompts,
         relationships=spec.relationships,
         created_at=one.at,
-        generation_count=generations(state, one),
+        generation_count=generations(known, one),
     )
 
 
-def bible(state: State, one: CharacterState) -> shapes.Bible:
+def bible(known: Catalogue, one: CharacterState) -> shapes.Bible:
     """A character's bible."""
     spec = one.spec
     return shapes.Bible(
@@ -88,7 +84,7 @@ def bible(state: State, one: CharacterState) -> shapes.Bible:
             personality=spec.personality,
             backstory=spec.backstory,
             reference_prompts=spec.reference_prompts,
-            generation_count=generations(state, one),
+            generation_count=generations(known, one),
         ),
     )
 
@@ -170,24 +166,9 @@ def character_id(one: CharacterState) -> str:
     return id_of("character", one.key, one.spec.id)
 
 
-def pictures(one: JobState) -> int:
-    """How many pictures a job has, of all its takes."""
-    return sum(not image.discarded for take in one.takes for image in take.images.values())
-
-
-def generations(state: State, one: CharacterState) -> int:
+def generations(known: Catalogue, one: CharacterState) -> int:
     """How many pictures a character is in."""
-    return sum(pictures(each) for each in state.jobs.values() if _cast(state, each, one.key))
-
-
-def _cast(state: State, one: JobState, key: str) -> bool:
-    """Whether a job means the character of that key by one of its names."""
-    for name in one.spec.everybody:
-        own = character_key(one.project, name)
-        meant = "/".join(map(slug, name.split("/"))) if "/" in name else own
-        if meant == key or ("/" not in name and own not in state.characters and slug(name) == key):
-            return True
-    return False
+    return sum(group.files for group in known.of_character(one.key))
 
 
 def _tags(tags: Tags) -> str:

@@ -1,6 +1,7 @@
 // Projects and characters: who there is, the bible of each, and the pictures of them.
 
 import { by, chip, el, fill, list } from "./dom.js";
+import { load } from "./older.js";
 import { give } from "./orders.js";
 import { isShown, view } from "./router.js";
 import { on, store } from "./store.js";
@@ -55,16 +56,13 @@ function groups() {
   const alone = characters.filter((character) => !projects.some(({ key }) => key === character.project));
   const all = projects.map((project) =>
     ({ ...project, cast: characters.filter((character) => character.project === project.key) }));
-  return alone.length ? [...all, { key: "", name: "No project", description: "", style: null, cast: alone }] : all;
+  return alone.length ? [...all, { key: "", name: "No project", description: "", style: null, cast: alone,
+    tally: store.shown.loose }] : all;
 }
 
 function showAll() {
-  const items = groups().map(({ key, name, description, style, cast }) => {
-    const jobs = store.shown.jobs.filter((job) => job.project === (key || null) && job.status !== "withdrawn");
-    return { key, name, description, style, jobs: jobs.length, stale: jobs.filter((job) => job.stale).length,
-      pictures: jobs.reduce((sum, job) => sum + (job.takes.at(-1)?.images.length ?? 0), 0),
-      cast: cast.map(portrait) };
-  });
+  const items = groups().map(({ key, name, description, style, cast, tally }) =>
+    ({ key, name, description, style, ...tally, cast: cast.map(portrait) }));
   by("cast-none").hidden = items.length > 0;
   fill(by("cast-none"), "Nobody yet. A manifest of ", el("code", {}, "kind: project"), " or ",
     el("code", {}, "kind: character"), ` in ${store.shown.inbox} brings them here; `,
@@ -73,14 +71,22 @@ function showAll() {
 }
 
 /** A character as its card shows it: with the newest approved picture, else the newest. */
-function portrait({ id, key, name, appearance }) {
+function portrait({ id, key, name, appearance, tally: { pictures, stale } }) {
   const all = store.pictures.filter((picture) => picture.job.cast.includes(key) && picture.current);
   const alone = all.filter((picture) => picture.job.cast.length === 1);
   const best = alone.find((picture) => picture.verdict === "approved")
     ?? alone.find((picture) => picture.verdict !== "rejected") ?? all[0];
-  const stale = new Set(all.filter((picture) => picture.job.stale).map((picture) => picture.job.key));
-  return { id, key, name, tags: appearance.join(", "), picture: best?.id ?? null,
-    pictures: all.length, stale: stale.size };
+  if (!best && pictures) sit(key);
+  return { id, key, name, tags: appearance.join(", "), picture: best?.id ?? null, pictures, stale };
+}
+
+const sat = new Set(); // who was asked for older pictures, as none of the newest is of them
+let sitting = Promise.resolve();
+
+function sit(key) {
+  if (sat.has(key)) return;
+  sat.add(key);
+  sitting = sitting.then(() => load({ of: key }, () => false, 1));
 }
 
 function project({ key, name, description, style, jobs, pictures, stale, cast }) {
@@ -123,8 +129,9 @@ function showBible() {
   const pictures = store.pictures.filter((picture) => picture.job.cast.includes(key) && picture.current);
   const items = pictures.slice(0, BEST).map((picture) => tile.item(picture, day));
   const sheets = store.sheets.filter((sheet) => sheet.job.cast.includes(key));
-  const stale = store.shown.jobs.filter((job) => job.stale && job.cast.includes(key)).length;
-  const whole = { character, spec: bible, stale, items, count: pictures.length,
+  const { stale, pictures: count } = character?.tally ?? { stale: 0, pictures: 0 };
+  if (pictures.length < Math.min(count, BEST)) sit(key);
+  const whole = { character, spec: bible, stale, items, count,
     sheets: sheets.map(({ id, job }) => ({ id, key: job.key })) };
   list(by("bible"), [whole], () => shown, (item) => (item.character ? page(item, sheets) : nobody()));
 }
@@ -150,7 +157,7 @@ function page({ character, spec, stale, items, count }, sheets) {
       el("div", {},
         sheets.length ? el("section", { "aria-label": "Sheets" }, el("h4", {}, "Sheets"),
           el("ul", { class: "sheets" }, ...sheets.map(sheet))) : null,
-        el("h4", {}, "Pictures ", el("span", { class: "count" }, String(count))),
+        el("h4", {}, "Pictures ", el("span", { class: "count" }, count.toLocaleString())),
         count ? null : el("p", { class: "quiet" }, "No picture of them yet. A job with ",
           el("code", {}, `characters: [${character.name}]`), " draws one."),
         el("ul", { class: "gallery" }, ...items.map((item) => {
@@ -159,7 +166,7 @@ function page({ character, spec, stale, items, count }, sheets) {
           return node;
         })),
         count > items.length ? el("p", { class: "onward" },
-          el("a", { href: `#/gallery?of=${encodeURIComponent(character.key)}` }, `All ${count}`)) : null)));
+          el("a", { href: `#/gallery?of=${encodeURIComponent(character.key)}` }, `All ${count.toLocaleString()}`)) : null)));
 }
 
 function sheet(which) {

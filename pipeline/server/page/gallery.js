@@ -2,6 +2,7 @@
 
 import { by, el, fill, list, roving } from "./dom.js";
 import { recall, remember } from "./memory.js";
+import { hasMore, load } from "./older.js";
 import { isShown, keep, view } from "./router.js";
 import { on, store } from "./store.js";
 import { tile } from "./tile.js";
@@ -31,7 +32,7 @@ export function start() {
       el("input", { type: "radio", name: "show", value }), el("span", {}, text)));
   }
   by("gallery-filters").addEventListener("input", changed);
-  by("more").addEventListener("click", () => { visible += STEP; show(); });
+  by("more").addEventListener("click", () => { visible += STEP; show(); fillUp(); });
   by("gallery").addEventListener("keydown", key);
   stop = roving(by("gallery"), ".picture");
   const size = recall("size", "240");
@@ -47,6 +48,7 @@ function opened({ query }) {
   by("gallery-words").value = filter.words;
   by("gallery-older").checked = filter.older;
   show();
+  fillUp();
 }
 
 function changed(event) {
@@ -65,7 +67,12 @@ function changed(event) {
   keep("gallery", query);
   visible = STEP;
   show();
+  fillUp();
 }
+
+/** Older pictures are loaded until as many are there as fit. */
+const question = () => ({ show: filter.show === "all" ? "" : filter.show, of: filter.of, words: filter.words });
+const fillUp = () => load(question(), () => store.pictures.filter(fits).length >= visible);
 
 function show() {
   showWhom();
@@ -79,8 +86,8 @@ function show() {
     return node;
   });
   stop();
-  by("gallery-count").textContent = pictures.length ? pictures.length.toLocaleString() : "";
-  by("more").hidden = pictures.length <= visible;
+  by("gallery-count").textContent = pictures.length ? howMany(pictures.length) : "";
+  by("more").hidden = pictures.length <= visible && !hasMore(question());
   by("gallery-keys").hidden = !pictures.length;
   by("gallery-none").hidden = pictures.length > 0;
   fill(by("gallery-none"), nothing());
@@ -99,12 +106,22 @@ function fits(picture) {
   return filter.words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
+/** All there are, also where not all are loaded. */
+function howMany(n) {
+  if (!hasMore(question())) return n.toLocaleString();
+  const { projects, characters, tally } = store.shown;
+  const of = filter.of ? [...projects, ...characters].find(({ key }) => key === filter.of)?.tally : tally;
+  const known = filter.show === "all" && !filter.words && !filter.older;
+  return known && of ? of.pictures.toLocaleString() : `${n.toLocaleString()} or more`;
+}
+
 function nothing() {
+  if (hasMore(question())) return "None of the newest is like that; older ones may be.";
   if (!store.pictures.length) return "Finished pictures appear here, the newest first.";
   if (filter.show === "open" && !store.pictures.some(KEEPS.open)) {
     return "Every picture has been judged. Well done.";
   }
-  return `None of the ${plural(store.pictures.length, "picture")} is like that. Loosen the filter.`;
+  return `None of the ${plural(store.shown.tally.files, "picture")} is like that. Loosen the filter.`;
 }
 
 function showWhom() {

@@ -1,9 +1,10 @@
 // All jobs: how each stands and why, its pictures, and what can be done to it.
 
 import { by, chip, el, fill, list } from "./dom.js";
+import { hasMore, load, one } from "./older.js";
 import { cancel, giving, hold, redraw, release, retry } from "./orders.js";
 import { isShown, keep, view } from "./router.js";
-import { on, projectName, store } from "./store.js";
+import { loaded, on, projectName, store } from "./store.js";
 import { needs, reason } from "./studio.js";
 import { small } from "./tile.js";
 import { open } from "./viewer.js";
@@ -22,24 +23,40 @@ const SHOWS = {
 
 let visible = STEP;
 let which = "all";
-let target = null; // id of the job that a link led to
+let target = null; // id or key of the job that a link led to
 
 export function start() {
   view("jobs", opened);
   on("state", () => { if (isShown("jobs")) show(); });
   fill(by("jobs-show"), ...Object.entries(SHOWS).map(([value, [text]]) => el("option", { value }, text)));
   by("jobs-show").addEventListener("change", changed);
-  by("more-jobs").addEventListener("click", () => { visible += STEP; show(); });
+  by("more-jobs").addEventListener("click", () => { visible += STEP; show(); fillUp(); });
 }
 
 function opened({ rest, query }) {
   which = query.get("show") in SHOWS ? query.get("show") : "all";
   by("jobs-show").value = which;
-  target = rest || null;
+  target = rest ? decodeURIComponent(rest) : null;
   visible = STEP;
-  if (target && store.shown.jobs.findIndex((job) => job.id === target) >= STEP) visible = Infinity;
+  if (target && !found()) load_(target);
+  return goTo();
+}
+
+const found = () => loaded().find((job) => job.id === target || job.key === target);
+
+/** An older job that a link leads to has to come first. */
+async function load_(name) {
+  await one("job", name);
+  if (target === name && isShown("jobs")) goTo();
+}
+
+/** Shows the list, with the keyboard at the job that a link led to. */
+function goTo() {
+  const job = target && found();
+  if (job && loaded().indexOf(job) >= STEP) visible = Infinity;
   show();
-  const row = target && by(`job-${target}`);
+  if (!target) fillUp();
+  const row = job && by(`job-${job.id}`);
   if (row) {
     row.scrollIntoView({ block: "center" });
     row.querySelector(".name").focus({ preventScroll: true });
@@ -47,16 +64,22 @@ function opened({ rest, query }) {
   return Boolean(row);
 }
 
+/** What goes on or needs somebody is all there; of the others the older ones are loaded. */
+const question = () => ({ show: ["stale", "done", "over"].includes(which) ? which : "" });
+const more = () => !["needs", "going"].includes(which) && hasMore(question());
+const fillUp = () => (more() ? load(question(), () => loaded().filter(SHOWS[which][1]).length >= visible) : null);
+
 function changed() {
   which = by("jobs-show").value;
   target = null;
   visible = STEP;
   keep("jobs", new URLSearchParams(which === "all" ? {} : { show: which }));
   show();
+  fillUp();
 }
 
 function show() {
-  const jobs = store.shown.jobs.filter(SHOWS[which][1]);
+  const jobs = loaded().filter(SHOWS[which][1]);
   const groups = new Map();
   for (const job of jobs) {
     const name = job.project ?? "";
@@ -74,11 +97,18 @@ function show() {
     ({ title }) => el("section", { class: "group" }, el("h3", {}, title), el("ul", {})));
   some.forEach((group, at) =>
     list(by("jobs").children[at].querySelector("ul"), group.jobs.map(item), (job) => job.id, row));
-  by("jobs-count").textContent = jobs.length ? jobs.length.toLocaleString() : "";
-  by("more-jobs").hidden = jobs.length <= visible;
+  by("jobs-count").textContent = jobs.length ? howMany(jobs.length) : "";
+  by("more-jobs").hidden = jobs.length <= visible && !more();
   by("jobs-none").hidden = jobs.length > 0;
-  by("jobs-none").textContent = store.shown.jobs.length ? "No job is like that."
+  by("jobs-none").textContent = store.shown.jobs.length ? (more() ? "None of the newest is like that." : "No job is like that.")
     : `No job yet. Drop a YAML file of kind: job into ${store.shown.inbox}.`;
+}
+
+/** All there are, also where not all are loaded. */
+function howMany(n) {
+  if (!more()) return n.toLocaleString();
+  const all = { all: store.shown.tally.jobs, stale: store.shown.tally.stale }[which];
+  return all ? all.toLocaleString() : `${n.toLocaleString()} or more`;
 }
 
 function item(job) {
@@ -86,7 +116,7 @@ function item(job) {
   const images = take?.images ?? [];
   return {
     id: job.id, key: job.key, file: job.file, status: job.status, stale: job.stale, prompt: job.prompt,
-    reason: reason(job), priority: job.priority, model: job.model, take: take?.number ?? 0, at: job.id === target,
+    reason: reason(job), priority: job.priority, model: job.model, take: take?.number ?? 0, at: job.id === target || job.key === target,
     of: job.characters.join(" & ") || leaf(folder(job.key)),
     thumbs: images.slice(0, THUMBS).map(({ id, index }) => ({ id, index })),
     done: take ? `${images.length} of ${take.count}` : "",

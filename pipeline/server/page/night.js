@@ -178,11 +178,7 @@ function troubles({ troubles: all, starts }) {
         el("p", {}, each.text))))));
 }
 
-/** A job that is no longer there has no place to go to. */
-function jobLink(key) {
-  const job = store.jobs.get(key);
-  return job ? el("a", { href: `#/jobs/${job.id}` }, key) : key;
-}
+const jobLink = (key) => el("a", { href: `#/jobs/${encodeURIComponent(key)}` }, key);
 
 /** The lanes in words, for who cannot see them or wants to read them. */
 function table(lanes, { since, now }, open_) {

@@ -2,7 +2,7 @@
 
 import { by, el, list, sign } from "./dom.js";
 import { cancel, giving, hold, prioritise } from "./orders.js";
-import { pace, store, whose } from "./store.js";
+import { store, whose } from "./store.js";
 import { about, leaf, plural } from "./words.js";
 
 const SHOWN = 30;
@@ -17,8 +17,7 @@ export function show() {
   });
   list(by("queue"), items, (job) => job.id, row);
   const owed = queue.reduce((sum, job) => sum + job.left, 0);
-  const seconds = (pace() * owed) / Math.max(1, store.workers.length);
-  const guess = seconds >= 5 && !shown.paused ? ` · ${about(seconds)}` : "";
+  const guess = shown.seconds >= 5 && !shown.paused ? ` · ${about(shown.seconds)}` : "";
   by("queue-count").textContent = queue.length
     ? `${plural(queue.length, "job")} · ${plural(owed, "picture")}${guess}` : "";
   by("queue-none").hidden = queue.length > 0;

@@ -4,7 +4,7 @@ export const store = {
   shown: null, // the last snapshot
   live: null,
   workers: [], // what they draw; newer than the snapshot's
-  jobs: new Map(), // by key
+  jobs: new Map(), // by key: those of the snapshot, and older ones that were loaded
   pictures: [], // every finished one, the newest first
   sheets: [], // every sheet of a current take
   byId: new Map(), // pictures by id
@@ -17,11 +17,51 @@ const listeners = { state: new Set(), live: new Set(), tick: new Set(), link: ne
 export const on = (kind, act) => listeners[kind].add(act);
 const tell = (kind) => { for (const act of listeners[kind]) act(); };
 
-export function takeSnapshot(snapshot) {
+let spokenOf = new Map(); // by key of a job: seq of the last fact about it
+let declared = 0; // seq of the last fact that may make any picture stale
+const DECLARES = /^(project|character|styles|wildcard|adapter|picture)_|^runner_started$|^model_failed$/;
+
+/** A fact: what is loaded of its job may be out of date, also where no snapshot has it. */
+export function takeFact({ seq, type, job, key }) {
+  if (DECLARES.test(type)) declared = seq;
+  const about = job ?? (type.startsWith("job_") ? key : null);
+  if (about) spokenOf.set(about, seq);
+}
+
+/**
+ * The jobs of the snapshot, and those loaded before: jobs at rest slide out of it as others are
+ * finished. Returns the ids of those that are to be asked for again.
+ */
+export function takeSnapshot(snapshot, anew = false) {
+  const before = anew ? new Map() : store.jobs;
   store.shown = snapshot;
   store.jobs = new Map(snapshot.jobs.map((job) => [job.key, job]));
+  const doubted = [];
+  for (const [key, job] of before) {
+    if (store.jobs.has(key)) continue;
+    store.jobs.set(key, job);
+    if (spokenOf.has(key) || declared) doubted.push(job.id);
+  }
+  spokenOf = new Map([...spokenOf].filter(([, seq]) => seq > snapshot.seq));
+  if (declared <= snapshot.seq) declared = 0;
   collect();
   tell("state");
+  return doubted;
+}
+
+/** Older jobs were loaded, and some are no longer there. */
+export function addJobs(jobs, gone = []) {
+  const there = new Set(store.shown.jobs.map((job) => job.key));
+  for (const job of jobs) if (!there.has(job.key)) store.jobs.set(job.key, job);
+  for (const [key, job] of store.jobs) if (gone.includes(job.id) && !there.has(key)) store.jobs.delete(key);
+  collect();
+  tell("state");
+}
+
+/** All that are loaded: in the order of the snapshot, and with older ones the newest first. */
+export function loaded() {
+  const jobs = [...store.jobs.values()];
+  return store.shown.older.count ? jobs.sort((a, b) => b.order - a.order) : jobs;
 }
 
 export function takeLive(live) {
@@ -52,7 +92,7 @@ export function setLost(lost) {
 function collect() {
   const pictures = [];
   const sheets = [];
-  for (const job of store.shown.jobs) {
+  for (const job of store.jobs.values()) {
     for (const take of job.takes) {
       const current = take === job.takes.at(-1);
       for (const image of take.images) {
@@ -62,7 +102,7 @@ function collect() {
       if (take.sheet && current) sheets.push({ ...take.sheet, job, take });
     }
   }
-  pictures.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : b.place - a.place));
+  pictures.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : b.job.order - a.job.order || b.place - a.place));
   store.pictures = pictures;
   store.sheets = sheets;
   store.byId = new Map(pictures.map((picture) => [picture.id, picture]));
@@ -75,17 +115,11 @@ export function counts() {
   return {
     drawing: store.workers.filter((worker) => worker.task !== null).length,
     queued: store.shown.queue.length,
-    waiting: of("waiting", "held"),
     failed: of("failed", "quarantined"),
+    needs: of("failed", "quarantined", "waiting"),
     mend: store.shown.rejected.length,
-    pictures: store.pictures.length,
+    pictures: store.shown.tally.files,
   };
-}
-
-/** Seconds that a picture takes, by those drawn last; 0 where none was drawn. */
-export function pace() {
-  const drawn = store.pictures.filter((picture) => picture.worker).slice(0, 20);
-  return drawn.length ? drawn.reduce((sum, { seconds }) => sum + seconds, 0) / drawn.length : 0;
 }
 
 export const projectName = (key) =>

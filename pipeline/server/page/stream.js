@@ -1,6 +1,7 @@
 // Hears what happens: the stream /events, and the state that is asked for again when a fact comes.
 
-import { setLost, store, takeLive, takeSnapshot, takeTick } from "./store.js";
+import { doubt, forget } from "./older.js";
+import { setLost, store, takeFact, takeLive, takeSnapshot, takeTick } from "./store.js";
 
 const PAUSE_MS = 150; // between two questions for the state, at least
 const AGAIN_MS = 2000; // before the state is asked for again where no answer came
@@ -24,7 +25,8 @@ export async function ask() {
     const answer = await fetch("/api/state");
     if (answer.ok) {
       const snapshot = await answer.json();
-      if (!store.shown || snapshot.seq >= store.shown.seq || restarted(snapshot)) takeSnapshot(snapshot);
+      if (!store.shown || snapshot.seq >= store.shown.seq) doubt(takeSnapshot(snapshot));
+      else if (restarted(snapshot)) begin(snapshot);
       answered = true;
     }
   } catch { /* The stream's own error says that the connection is lost. */ }
@@ -35,6 +37,11 @@ export async function ask() {
 
 // Another journal counts from the beginning.
 const restarted = (snapshot) => snapshot.at > store.shown.at || snapshot.inbox !== store.shown.inbox;
+
+function begin(snapshot) {
+  forget();
+  takeSnapshot(snapshot, true);
+}
 
 function link(lost) {
   clearTimeout(missing);
@@ -53,8 +60,9 @@ export function listen() {
     if (!missing && !store.lost) missing = setTimeout(() => link(true), LOST_MS);
     if (stream.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN_MS);
   };
-  on("snapshot", (snapshot) => { takeSnapshot(snapshot); takeLive(snapshot.live); });
-  on("fact", ask);
+  on("snapshot", (snapshot) => { begin(snapshot); takeLive(snapshot.live); });
+  on("fact", (fact) => { takeFact(fact); ask(); });
+  on("counted", ask);
   on("live", takeLive);
   on("tick", takeTick);
 }

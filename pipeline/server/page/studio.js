@@ -1,6 +1,6 @@
 // The studio: what is on the easels, what comes next, what was just finished, what needs a person.
 
-import { by, el, list, roving } from "./dom.js";
+import { by, el, list, roving, say } from "./dom.js";
 import { give, giving, release, retry, toast } from "./orders.js";
 import * as queue from "./queue.js";
 import * as rejected from "./rejected.js";
@@ -12,7 +12,7 @@ import { TONES, folder, leaf, plural, today } from "./words.js";
 import * as workers from "./workers.js";
 
 const LATEST = 18;
-const NEEDS = 12;
+const NEEDS = 4; // so that the queue is seen too
 
 let stop;
 
@@ -61,7 +61,7 @@ function showLatest() {
     (item) => tile.make(item, () => open(item.id, ids)));
   stop();
   by("latest-none").hidden = pictures.length > 0;
-  by("latest-all").hidden = store.pictures.length <= pictures.length;
+  by("latest-all").hidden = store.shown.tally.files <= pictures.length;
 }
 
 // ---------------------------------------------------------------- what needs a person
@@ -77,13 +77,14 @@ export function reason(job) {
 
 function showNeeds() {
   const jobs = store.shown.jobs.filter(needs).sort((a, b) => URGENT[a.status] - URGENT[b.status]);
-  const stale = store.shown.jobs.filter((job) => job.stale && job.status !== "withdrawn");
+  const { tally: { stale }, counted } = store.shown;
   const items = jobs.slice(0, NEEDS).map((job) =>
     ({ id: job.id, key: job.key, status: job.status, reason: reason(job) }));
-  if (stale.length) items.push({ id: "stale", stale: stale.length });
+  if (stale) items.push({ id: "stale", stale, counted });
   by("needs").hidden = !items.length;
   by("needs-count").textContent = jobs.length ? plural(jobs.length, "job") : "";
   by("needs-rest").hidden = jobs.length <= NEEDS;
+  say(by("needs-rest").firstElementChild, `All ${jobs.length.toLocaleString()} of them`);
   list(by("needs-list"), items, (item) => item.id, (item) => (item.stale ? staleRow(item) : row(item)));
 }
 
@@ -99,10 +100,10 @@ function row({ id, key, status, reason: why }) {
       onclick: giving(...act[1]) }, act[0]));
 }
 
-function staleRow({ stale }) {
+function staleRow({ stale, counted }) {
   return el("li", { class: "wait" },
     el("div", {}, el("a", { href: "#/jobs?show=stale" }, plural(stale, "stale job")),
-      el("p", { class: "quiet" }, "Would be drawn differently today.")),
+      el("p", { class: "quiet" }, "Would be drawn differently today.", counted ? null : " Still counting.")),
     el("button", { type: "button", "data-act": "do",
       onclick: () => give({ command: "render", stale: true }) }, "Draw again"));
 }

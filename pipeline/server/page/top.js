@@ -44,8 +44,8 @@ function showTitle() {
   const n = store.shown ? counts() : null;
   const busy = n && (n.drawing || n.queued) ? `${n.drawing} drawing, ${n.queued} queued` : "";
   const mend = n?.mend ? `${n.mend} to mend` : "";
-  const words = [store.lost ? "connection lost" : "", store.shown?.paused ? "paused" : "", busy,
-    mend, "anime"];
+  const words = [store.lost ? "connection lost" : "", store.shown?.paused ? "paused" : "",
+    n?.needs ? needing(n.needs) : "", mend, busy, "anime"];
   document.title = words.filter(Boolean).join(" · ");
 }
 
@@ -147,15 +147,19 @@ async function measure() {
 
 // ---------------------------------------------------------------- to mend, pause and theme
 
+const needing = (n) => `${n.toLocaleString()} ${n === 1 ? "needs" : "need"} you`;
+
 function toMend() {
   by("rejected").scrollIntoView({ block: "center" });
   by("rejected-title").focus({ preventScroll: true });
 }
 
 function showMend() {
-  const n = store.shown.rejected.length;
-  by("mend").hidden = !n;
-  say(by("mend"), `${n} to mend`);
+  const { mend, needs } = counts();
+  by("mend").hidden = !mend;
+  say(by("mend"), `${mend} to mend`);
+  by("needing").hidden = !needs;
+  say(by("needing"), needing(needs));
 }
 
 function showPause() {

@@ -3,6 +3,7 @@
 import * as compare from "./compare.js";
 import { by, el, fill, icon, sign } from "./dom.js";
 import { facts, title } from "./facts.js";
+import { one } from "./older.js";
 import { give, giving, judge, redraw, restore } from "./orders.js";
 import { on, store, whose } from "./store.js";
 import { small } from "./tile.js";
@@ -41,7 +42,9 @@ function closed() {
   [shown, other, large] = [null, null, false];
 }
 
-export function open(id, among = null) {
+/** An older picture has to be loaded first; one that is gone is not shown. */
+export async function open(id, among = null) {
+  if (!store.byId.has(id)) await one("picture", id);
   if (!store.byId.has(id)) return;
   [shown, ids, other] = [id, among, null];
   show();
