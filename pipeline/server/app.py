@@ -6,7 +6,7 @@ and the moment in the event loop that changes them, so no lock is needed; never 
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib.resources import files
@@ -38,7 +38,8 @@ from pipeline.server.topics import ALL, Wants, topic, wants
 
 LARGEST_PICTURE = 256 * 1024 * 1024
 LONGEST_NAME = 1000
-_PING = 15
+PING = 15.0
+"""Seconds from one sign of life on a quiet stream to the next."""
 _STALLED = 30.0
 _STATIC = {
     ".js": "text/javascript",
@@ -66,14 +67,16 @@ class Endpoints:
     """What answers each path, over one board."""
 
     def __init__(
-        self, board: Board, moment: Moment, hub: Hub, journal: Path, *, patience: float
-    ) -> None:
+        self, board: Board, moment: Moment, hub: Hub, journal: Path, *, patience: float,
+        also: Collection[str] = (), ping: float = PING,
+    ) -> None:  # fmt: skip
         self._board = board
         self._moment = moment
         self._hub = hub
         self._journal = journal
         self.desk = Desk(board, moment, journal)
-        self.earlier = Earlier(board, moment, patience=patience)
+        self.earlier = Earlier(board, moment, patience=patience, also=also)
+        self._ping = ping
         self._small = Small()
         page = files("pipeline.server") / "page"
         self._index = (page / "index.html").read_bytes()
@@ -109,7 +112,7 @@ class Endpoints:
             snapshot=partial(self.snapshot, asked), live=self.live,
             wants=asked, topic_of=lambda line: topic(state, event_of(line)),
         )  # fmt: skip
-        return _Stream(frames, ping=_PING, sep="\n", send_timeout=_STALLED)
+        return _Stream(frames, ping=self._ping, sep="\n", send_timeout=_STALLED)
 
     async def picture(self, request: Request) -> Response:
         """A finished picture, by its id; with `?small`, a small version of it."""

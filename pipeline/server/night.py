@@ -43,7 +43,7 @@ class Span(Struct, frozen=True, kw_only=True):
     """A worker at a picture, from `began` to `ended` (None: it still draws).
 
     `lost` is a picture whose worker, or whose program, ended before it was done; `stopped` one that
-    is no longer asked for.
+    is no longer asked for. `why` says what went wrong, if anything did.
     """
 
     worker: str
@@ -54,6 +54,7 @@ class Span(Struct, frozen=True, kw_only=True):
     began: str
     ended: str | None = None
     how: Literal["drawing"] | _End = "drawing"
+    why: str = ""
 
 
 class Trouble(Struct, frozen=True, kw_only=True):
@@ -93,7 +94,7 @@ class Fold:
             case e.RunnerStarted():
                 self.starts.append(at)
                 # A program that was killed left them so, some time after its last sign of life.
-                self._end_all(self._last, "lost")
+                self._end_all(self._last, "lost", why="the program ended before it was done")
             case e.RenderStarted():
                 self._begin(at, event)
             case e.ImageRendered():
@@ -101,11 +102,11 @@ class Fold:
             case e.RenderFailed():
                 place = (event.job, event.take, event.index)
                 worker = self.open[place].worker if place in self.open else None
-                self._end(place, at, "failed")
+                self._end(place, at, "failed", event.error)
                 self._trouble(at, worker, event.job, event.error)
             case e.WorkerLost():
-                self._end_all(at, "lost", worker=event.worker)
                 text = f"{event.cause.replace('_', ' ')}: {event.detail}"
+                self._end_all(at, "lost", worker=event.worker, why=text)
                 self._trouble(at, event.worker, event.job, text)
             case e.JobCancelled(job=job) | e.JobWithdrawn(key=job) | e.RenderRequested(job=job):
                 self._end_all(at, "stopped", job=job)
@@ -124,16 +125,17 @@ class Fold:
         )  # fmt: skip
 
     def _end_all(
-        self, at: str, how: _End, *, worker: str | None = None, job: str | None = None
-    ) -> None:
+        self, at: str, how: _End, *, worker: str | None = None, job: str | None = None,
+        why: str = "",
+    ) -> None:  # fmt: skip
         for place, span in list(self.open.items()):
             if worker in (None, span.worker) and job in (None, span.job):
-                self._end(place, at, how)
+                self._end(place, at, how, why)
 
-    def _end(self, place: _Place, at: str, how: _End) -> None:
+    def _end(self, place: _Place, at: str, how: _End, why: str = "") -> None:
         span = self.open.pop(place, None)
         if span is not None:
-            self.spans.append(replace(span, ended=max(at, span.began), how=how))
+            self.spans.append(replace(span, ended=max(at, span.began), how=how, why=why))
 
     def _trouble(self, at: str, worker: str | None, job: str | None, text: str) -> None:
         self.troubles.append(Trouble(at=at, worker=worker, job=job, text=text))

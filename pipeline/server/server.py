@@ -23,7 +23,7 @@ from pipeline.core.observed import Live, Stepped
 from pipeline.core.state import State
 from pipeline.errors import AnimeError
 from pipeline.journal import Line
-from pipeline.server.app import Endpoints, application
+from pipeline.server.app import PING, Endpoints, application
 from pipeline.server.board import SHOWN, Board
 from pipeline.server.door import door
 from pipeline.server.earlier import PATIENCE
@@ -62,7 +62,7 @@ class Server:
     one. `token` is asked of everybody, `none` says that nobody needs one; it may be left out where
     nobody else can reach the server. `also` are Hosts besides its own by which it may be asked,
     `patience` is how many seconds a write waits for its event, `shown` how many of the finished
-    jobs are in a snapshot.
+    jobs are in a snapshot, `ping` how often a quiet stream gives a sign of life.
 
     What is said before `start` counts; what is said after `stop` is ignored.
     """
@@ -79,6 +79,7 @@ class Server:
         also: Sequence[str] = (),
         patience: float = PATIENCE,
         shown: int = SHOWN,
+        ping: float = PING,
     ) -> None:
         self.host = host
         self.port = port
@@ -87,7 +88,10 @@ class Server:
         self._board = Board(state, inbox=inbox.absolute(), shown=shown)
         self._moment = Moment(self._board.job_id)
         self._hub = Hub(state.seq)
-        self.endpoints = Endpoints(self._board, self._moment, self._hub, journal, patience=patience)
+        self.endpoints = Endpoints(
+            self._board, self._moment, self._hub, journal, patience=patience,
+            also=frozenset(map(str.lower, also)), ping=ping,
+        )  # fmt: skip
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: tuple[uvicorn.Server, threading.Thread] | None = None
         self._ready = threading.Event()

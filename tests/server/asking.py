@@ -96,6 +96,11 @@ class Stream:
             else:
                 fields = {}
 
+    def lines(self) -> Iterator[str]:
+        """All that is sent, as it is, until the server ends the stream."""
+        while line := self._answer.readline():
+            yield line.decode().rstrip("\n")
+
     def take(self, count: int) -> list[Frame]:
         """The next frames, that many."""
         frames = iter(self)

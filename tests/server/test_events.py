@@ -273,3 +273,23 @@ def test_ticks_of_another_job_are_not_told(served: Served) -> None:
 def test_a_name_without_end_is_refused(served: Served) -> None:
     assert ask(served.url, f"/events?job={'x' * 2000}").status == 400
     assert ask(served.url, "/events?project=").status == 400
+
+
+def test_a_browser_is_told_to_come_back_after_a_second(served: Served) -> None:
+    with Stream(served.url) as stream:
+        lines = stream.lines()
+        assert [next(lines), next(lines), next(lines)] == ["retry: 1000", "", "id: 1"]
+
+
+def test_a_quiet_stream_gives_signs_of_life_that_no_listener_takes_for_news(
+    production: Production,
+) -> None:
+    production.begin()
+    server = production.server(ping=0.05)
+    with Stream(server.start()) as stream:
+        stream.take(1)
+        pings = [next(line for line in stream.lines() if line) for _ in range(2)]
+        assert [line.partition(" ")[0] for line in pings] == [":", ":"]
+        production.reject("a.yaml", "bad")
+        assert stream.take(1)[0].event == "fact"
+    server.stop()

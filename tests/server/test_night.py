@@ -125,3 +125,14 @@ def test_only_what_is_asked_for_is_told(tmp_path: Path) -> None:
 
 async def told(night: Night, now: datetime, hours: float) -> Story:
     return await night.story(now, hours)
+
+
+def test_what_went_wrong_stands_at_its_picture() -> None:
+    fold = Fold()
+    facts = (began("a"), failed("a"), began("b"), lost("worker-1", "b"), began("c"), START)
+    for at, fact in enumerate(facts, start=1):
+        fold.fold(str(at), fact)
+    assert [span.why for span in fold.spans] == [
+        "no such tensor", "out of memory: killed by the kernel",
+        "the program ended before it was done",
+    ]  # fmt: skip

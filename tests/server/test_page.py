@@ -8,7 +8,7 @@ import re
 import pytest
 from msgspec.structs import replace
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from pipeline.core import events as e
 from pipeline.core.manifest import Job, Project
@@ -91,6 +91,24 @@ def loaded(page: Page, count: int) -> None:
     images = page.locator(".picture:visible img")
     expect(images).to_have_count(count)
     expect(images.first).to_have_js_property("naturalWidth", 64)
+
+
+def test_a_preview_that_comes_late_does_not_replace_a_newer_one(served: Served, page: Page) -> None:
+    made = served.production
+    task = made.task(made.job("a.yaml", Job(prompt="beach")))
+    made.live([task])
+    late: list[Route] = []
+    page.route("**/preview?n=1", lambda route: late.append(route))  # noqa: PLW0108
+    page.goto(served.url)
+    image = page.locator(".worker .preview").first
+    with page.expect_request("**/preview?n=1"):
+        made.tick(task, 3, preview=jpeg("red"))
+    made.tick(task, 6, preview=jpeg("blue"))
+    expect(image).to_have_attribute("src", re.compile(r"n=2$"))
+    with page.expect_response("**/preview?n=1"):
+        late[0].fulfill(body=jpeg("red"), content_type="image/jpeg")
+    page.evaluate("() => new Promise((done) => { requestAnimationFrame(() => setTimeout(done)); })")
+    expect(image).to_have_attribute("src", re.compile(r"n=2$"))
 
 
 def test_a_picture_is_seen_to_emerge(served: Served, page: Page) -> None:
@@ -360,3 +378,24 @@ def test_a_screen_reader_is_told_at_most_every_three_seconds(served: Served, pag
     expect(said).to_have_text("0 drawing, 0 queued, 0 pictures finished")
     page.clock.run_for(3000)
     expect(said).to_have_text("0 drawing, 1 queued, 0 pictures finished")
+
+
+def test_what_needs_somebody_is_seen_beside_a_full_queue(served: Served, page: Page) -> None:
+    made = served.production
+    made.job("quiet.yaml", Job(prompt="x", characters=("nobody",)))
+    bad = made.task(made.job("bad.yaml", Job(prompt="y")))
+    made.start_drawing(bad)
+    made.record(e.RenderFailed(job="bad", take=1, index=1, error="no room", kind="error"))
+    for number in range(40):
+        made.job(f"{number}.yaml", Job(prompt="beach"))
+    made.live()
+    page.goto(served.url)
+    expect(page.locator("#queue li")).to_have_count(30)
+    expect(page.locator("#needs-list")).to_contain_text("no room")
+    expect(page.locator("#needs-list")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#queue li").first).to_be_in_viewport(ratio=1)
+    expect(page.locator("#needing")).to_have_text("2 need you")
+    expect(page).to_have_title("2 need you · 0 drawing, 40 queued · anime")
+    page.locator("#needing").click()
+    expect(page.locator(".job .chip").first).to_be_visible()
+    expect(page.locator(".job")).to_have_count(2)

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from pipeline.core import events as e
 from pipeline.core.manifest import Character, Job, Project
+from pipeline.server.view import picture_id
 from tests.server.conftest import Served
 
 pytestmark = pytest.mark.browser
@@ -326,3 +327,39 @@ def test_the_night_shows_what_ran_when_on_which_worker(served: Served, page: Pag
         )
     )  # fmt: skip
     expect(page.locator("#view-night")).not_to_contain_text("being drawn")
+
+
+def test_the_night_lists_each_picture_for_the_keyboard(served: Served, page: Page) -> None:
+    made = served.production
+    made.live()
+    made.job("one.yaml", Job(prompt="beach"))
+    made.draw_all()
+    day = "2026-11-22T12:0"
+    spans = [
+        {"worker": f"worker-{number}", "job": job, "picture": picture_id(job, 1, 1), "take": 1,
+         "index": 1, "began": f"{day}{number}:00Z", "ended": f"{day}{number}:30Z", "how": how,
+         "why": why}
+        for number, (job, how, why) in enumerate(
+            [("one", "drawn", ""), ("two", "failed", "no room"), ("three", "drawn", "")], start=1
+        )
+    ]  # fmt: skip
+    story = {"since": f"{day}0:00Z", "now": f"{day}9:00Z", "last": None, "starts": [],
+             "troubles": [], "spans": spans[:2]}  # fmt: skip
+    page.route("**/api/night*", lambda route: route.fulfill(json=story))
+    page.goto(f"{served.url}/#/night")
+    page.locator("summary").focus()
+    page.keyboard.press("Enter")
+    rows = page.locator("#night-table .pictures tbody tr")
+    one = rows.filter(has_text="one")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("failed: no room")
+    expect(one).to_contain_text("worker-1")
+    expect(one).to_contain_text("30.0 s")
+    expect(one.locator("time")).to_have_attribute("datetime", f"{day}1:00Z")
+    one.get_by_role("button").focus()
+    story["spans"] = spans
+    made.record(e.QueuePaused(reason="tea"))
+    expect(rows).to_have_count(3)
+    expect(one.get_by_role("button")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#viewer-facts")).to_contain_text("beach")

@@ -5,7 +5,7 @@ Owns `/generate`, `/jobs/{id}` and `/ws/{id}`. A job is a manifest like any othe
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -44,13 +44,14 @@ class Jobs:
 
     def __init__(
         self, board: Board, moment: Moment, ids: Ids, clerk: Clerk, pulse: Pulse,
-        *, now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *, also: Collection[str] = (), now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
         self._board = board
         self._moment = moment
         self._ids = ids
         self._clerk = clerk
         self._pulse = pulse
+        self._also = also
         self._now = now
         self._followers = 0
 
@@ -79,7 +80,7 @@ class Jobs:
         await self._clerk.make(file, spec, key)
         # What it comes to is recorded in the same step of the runner; only then has it a place.
         await self._pulse.until(lambda: self._board.state.jobs[key].takes or None, _PLACED)
-        return told(self._taken(key, request.headers["host"]))
+        return told(self._taken(key, self._way(request)))
 
     async def job(self, request: Request) -> Response:
         """How a job stands."""
@@ -137,15 +138,22 @@ class Jobs:
         queue = self._board.queue()
         return queue.index(key) + 1 if key in queue else 0
 
-    def _taken(self, key: str, host: str) -> shapes.Generate:
+    def _way(self, request: Request) -> str:
+        """How a WebSocket is reached. Only a name that the settings give may be that of a proxy,
+        whose word on encryption is taken."""
+        # The guard has seen that this Host is one of ours.
+        host = request.headers["host"]
+        safe = request.headers.get("x-forwarded-proto", "").lower() == "https"
+        return f"{'wss' if safe and host.lower() in self._also else 'ws'}://{host}"
+
+    def _taken(self, key: str, way: str) -> shapes.Generate:
         id_, place = self._board.job_id(key), self._place(key)
         return shapes.Generate(
             job_id=id_,
             status="queued",
             queue_position=place,
             estimated_time=self._estimate(place),
-            # The guard has seen that this Host is one of ours.
-            websocket_url=f"ws://{host}/ws/{id_}",
+            websocket_url=f"{way}/ws/{id_}",
         )
 
     def _estimate(self, place: int) -> float | None:

@@ -4,7 +4,7 @@ Owns those paths and what each does. Reads the board in the event loop that chan
 through the clerk.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -33,12 +33,14 @@ from pipeline.server.refusal import Refused
 class Earlier:
     """What answers these paths, over one board."""
 
-    def __init__(self, board: Board, moment: Moment, *, patience: float) -> None:
+    def __init__(
+        self, board: Board, moment: Moment, *, patience: float, also: Collection[str] = ()
+    ) -> None:
         self._board = board
         self._ids = Ids(board.state, board.key)
         self._pulse = Pulse()
         self._clerk = Clerk(board, moment, self._pulse, patience=patience)
-        self._jobs = Jobs(board, moment, self._ids, self._clerk, self._pulse)
+        self._jobs = Jobs(board, moment, self._ids, self._clerk, self._pulse, also=also)
 
     def heard(self, event: e.Event) -> None:
         """A fact is on disk, and on the board."""

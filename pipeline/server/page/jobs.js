@@ -2,7 +2,7 @@
 
 import { by, chip, el, fill, list } from "./dom.js";
 import { hasMore, load, one } from "./older.js";
-import { cancel, giving, hold, redraw, release, retry } from "./orders.js";
+import { cancel, giving, hold, redraw, release, retry, toast } from "./orders.js";
 import { isShown, keep, view } from "./router.js";
 import { loaded, on, projectName, store } from "./store.js";
 import { needs, reason } from "./studio.js";
@@ -46,8 +46,10 @@ const found = () => loaded().find((job) => job.id === target || job.key === targ
 
 /** An older job that a link leads to has to come first. */
 async function load_(name) {
-  await one("job", name);
-  if (target === name && isShown("jobs")) goTo();
+  const there = await one("job", name);
+  if (target !== name || !isShown("jobs")) return;
+  if (there) goTo();
+  else toast(`There is no job ${name} (any more).`, "wait", null);
 }
 
 /** Shows the list, with the keyboard at the job that a link led to. */

@@ -1,6 +1,6 @@
 // The timeline of the night: what ran when on which worker, and what went wrong.
 
-import { by, el, fill, svg } from "./dom.js";
+import { by, el, fill, list, svg } from "./dom.js";
 import { recall, remember } from "./memory.js";
 import { isShown, view } from "./router.js";
 import { on, store } from "./store.js";
@@ -14,12 +14,14 @@ const LANE = 34;
 const LEAST_MS = 120_000; // that the drawing spans
 const MARK = { fine: 88, coarse: 66 }; // pixels of a mark, with its seconds and without
 const MARKS = 8; // at most
+const ROWS = 100; // pictures that are listed at first, the last ones
 const TICKS = [15, 30, 60, 120, 300, 600, 1800, 3600, 10_800, 21_600, 43_200]; // seconds between two marks
 const ENDS = { drawn: "drawn", drawing: "being drawn", failed: "failed", lost: "lost", stopped: "stopped" };
 
 let hours = 12;
 let asking = false;
 let again = false;
+let rows = ROWS;
 
 export function start() {
   view("night", ask);
@@ -66,17 +68,24 @@ function show(story) {
     if (!lanes.has(span.worker)) lanes.set(span.worker, []);
     lanes.get(span.worker).push(span);
   }
-  const open_ = [...(by("night").querySelectorAll("details[open]") ?? [])].length > 0;
   if (!story.spans.length && !story.troubles.length) {
     const last = story.last ? ` The last picture ended ${new Date(story.last).toLocaleString()}.` : "";
     fill(by("night"), el("p", { class: "quiet" }, `Nothing ran in the last ${plural(hours, "hour")}.${last}`));
     return;
   }
   story.since = begin(story);
-  fill(by("night"), totals(story), el("div", { class: "timeline" },
-    ...[...lanes].map(([name, spans]) => lane(name, spans, story)), axis(story)),
-    legend(story.spans), troubles(story), table(lanes, story, open_));
+  // What the keyboard can be in is made anew only where it has changed.
+  const parts = [["totals", story.now, () => totals(story)], ["lanes", story.now, () => drawn(lanes, story)],
+    ["troubles", [story.troubles, story.starts], () => troubles(story)], ["table", "", frame]];
+  for (const node of by("night").querySelectorAll(":scope > :not([data-key])")) node.remove();
+  const make = new Map(parts.map(([name, , made]) => [name, made]));
+  list(by("night"), parts.map(([name, print]) => ({ name, print })), (part) => part.name,
+    (part) => make.get(part.name)());
+  tables(lanes, story);
 }
+
+const drawn = (lanes, story) => el("div", {}, el("div", { class: "timeline" },
+  ...[...lanes].map(([name, spans]) => lane(name, spans, story)), axis(story)), legend(story.spans));
 
 // ---------------------------------------------------------------- in numbers
 
@@ -178,16 +187,39 @@ function troubles({ troubles: all, starts }) {
         el("p", {}, each.text))))));
 }
 
-const jobLink = (key) => el("a", { href: `#/jobs/${encodeURIComponent(key)}` }, key);
+const jobLink = (key, text = key) =>
+  el("a", { href: `#/jobs/${encodeURIComponent(key)}`, title: key, "data-act": `job-${key}` }, text);
+
+// ---------------------------------------------------------------- in words
 
 /** The lanes in words, for who cannot see them or wants to read them. */
-function table(lanes, { since, now }, open_) {
-  const count = (spans, how) => String(spans.filter((span) => span.how === how).length);
-  return el("details", { open: open_ }, el("summary", {}, "The same as a table"),
-    el("table", { class: "plain" },
-      el("thead", {}, el("tr", {}, ...["Worker", "Busy", "Drawn", "Failed", "Lost", "Stopped"].map((word) =>
-        el("th", { scope: "col" }, word)))),
-      el("tbody", {}, ...[...lanes].map(([name, spans]) => el("tr", {}, el("th", { scope: "row" }, name),
-        el("td", {}, `${Math.round(100 * share(spans, ms(since), ms(now)))} %`),
-        ...["drawn", "failed", "lost", "stopped"].map((how) => el("td", {}, count(spans, how))))))));
+function frame() {
+  const head = (...words) => el("thead", {}, el("tr", {}, ...words.map((word) => el("th", { scope: "col" }, word))));
+  return el("details", { id: "night-table" }, el("summary", {}, "The same as a table"),
+    el("table", { class: "plain" }, el("caption", {}, "Workers"),
+      head("Worker", "Busy", "Drawn", "Failed", "Lost", "Stopped"), el("tbody", {})),
+    el("table", { class: "plain pictures" }, el("caption", {}, "Pictures, the last ones first"),
+      head("Begun", "Worker", "Picture", "Took", "What became of it"), el("tbody", {})),
+    el("button", { type: "button", class: "more", hidden: true, onclick: () => { rows += ROWS; ask(); } }, "Show more"));
+}
+
+function tables(lanes, { spans, since, now }) {
+  const [workers, pictures] = by("night-table").querySelectorAll("tbody");
+  const count = (all, how) => String(all.filter((span) => span.how === how).length);
+  list(workers, [...lanes].map(([name, all]) => ({ name, cells: [`${Math.round(100 * share(all, ms(since), ms(now)))} %`,
+    ...["drawn", "failed", "lost", "stopped"].map((how) => count(all, how))] })), ({ name }) => name,
+    ({ name, cells }) => el("tr", {}, el("th", { scope: "row" }, name), ...cells.map((text) => el("td", {}, text))));
+  const sorted = [...spans].sort((a, b) => (a.began < b.began ? 1 : -1));
+  list(pictures, sorted.slice(0, rows), ({ began, picture }) => `${began} ${picture}`, row);
+  by("night-table").querySelector(".more").hidden = sorted.length <= rows;
+}
+
+function row({ worker, job, picture, take, index, began, ended, how, why }) {
+  const name = `${leaf(job)} · ${index}${take > 1 ? `, take ${take}` : ""}`;
+  return el("tr", { class: how },
+    el("td", {}, el("time", { datetime: began }, when(began))), el("td", {}, worker),
+    el("th", { scope: "row" }, how === "drawn" ? el("button", { type: "button", class: "link", title: job,
+      "data-act": "open", onclick: () => open(picture) }, name) : jobLink(job, name)),
+    el("td", {}, ended ? duration((ms(ended) - ms(began)) / 1000) : "–"),
+    el("td", { class: "became" }, why ? `${ENDS[how]}: ${why}` : ENDS[how]));
 }

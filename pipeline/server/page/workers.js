@@ -92,13 +92,21 @@ function progress() {
   }
 }
 
-/** The picture as it is by now: decoded first, so that the one before it stays until then. */
+let turns = 0;
+
+/**
+ * The picture as it is by now: decoded first, so that the one before it stays until then. One that
+ * is decoded late does not take the place of a newer one.
+ */
 function preview(easel, { preview: url }) {
   if (!url || easel.dataset.wanted === url) return;
   easel.dataset.wanted = url;
+  const turn = ++turns;
   const before = easel.querySelector(".preview");
   const next = el("img", { class: before.hidden ? "preview first" : "preview", alt: before.alt, src: url });
   next.decode().then(() => {
+    if (turn < Number(easel.dataset.turn ?? 0)) return;
+    easel.dataset.turn = turn;
     easel.querySelector(".preview").replaceWith(next);
     easel.classList.remove("blank");
   }).catch(() => { /* The picture was finished meanwhile. */ });

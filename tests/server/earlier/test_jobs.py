@@ -16,7 +16,7 @@ from pipeline.core.manifest import Job
 from pipeline.core.status import status
 from tests.server.asking import PATIENCE, ask
 from tests.server.conftest import Served
-from tests.server.playing import Playing
+from tests.server.playing import JSON, Playing
 
 
 def generate(run: Playing, **asked: Any) -> Any:
@@ -215,3 +215,24 @@ def test_the_estimate_goes_by_the_pictures_drawn_last(tmp_path: Path) -> None:
             assert made["estimated_time"] >= 0
         assert places[-1] >= 2
         run.pool.patient = False
+
+
+@pytest.mark.parametrize(
+    ("host", "proxy", "way"),
+    [("anime.example", "https", "wss"), ("anime.example", "http", "ws"),
+     ("anime.example", None, "ws"), (None, "https", "ws")],
+)  # fmt: skip
+def test_a_socket_is_encrypted_where_a_proxy_that_is_named_says_so(
+    tmp_path: Path, host: str | None, proxy: str | None, way: str
+) -> None:
+    with Playing(tmp_path / "inbox", also=("anime.example",)) as run:
+        there = host or run.url.partition("://")[2]
+        said = [("Host", there), *((("X-Forwarded-Proto", proxy),) if proxy else ())]
+        made = run.send("POST", "/generate", {"prompt": "x"}, (JSON, *said)).json
+        assert made["websocket_url"] == f"{way}://{there}/ws/{made['job_id']}"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"prompt=x", b"kind: job"])
+def test_a_body_that_is_no_json_is_400(run: Playing, body: bytes) -> None:
+    answer = run.send("POST", "/generate", body)
+    assert (answer.status, "no JSON" in answer.json["detail"]) == (400, True)
