@@ -274,6 +274,7 @@ class Board:
     def _doubt_all(self) -> None:
         known = self._catalogue
         if known is not None:
+            known.recast()
             self._all_doubted = [*known.rest, *known.going]
 
     def _shown(self, asked: Wants) -> tuple[list[str], list[str], Older]:

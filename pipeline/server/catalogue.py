@@ -49,13 +49,14 @@ NOTHING = Tally()
 class Group:
     """The jobs of one project with the same characters: `rest` has those at rest, oldest first."""
 
-    __slots__ = ("files", "jobs", "names", "pictures", "project", "rest", "stale")
+    __slots__ = ("cast", "files", "jobs", "names", "pictures", "project", "rest", "stale")
 
     def __init__(self, project: str | None, names: tuple[str, ...]) -> None:
         self.project = project
         self.names = names
         self.jobs = self.pictures = self.files = self.stale = 0
         self.rest: list[str] = []
+        self.cast: tuple[str, ...] | None = None
 
     @property
     def tally(self) -> Tally:
@@ -138,6 +139,11 @@ class Catalogue:
         self._group(self._state.jobs[key]).stale += 1 if stale else -1
         return True
 
+    def recast(self) -> None:
+        """Characters were declared or withdrawn: a name may mean another one."""
+        for group in self._groups.values():
+            group.cast = None
+
     def knows(self, key: str) -> bool:
         """Whether there is such a job to show."""
         job = self._state.jobs.get(key)
@@ -195,7 +201,9 @@ class Catalogue:
         return when(self._state.jobs[key])
 
     def _cast(self, group: Group) -> tuple[str, ...]:
-        return meant(self._state, group.project, group.names)
+        if group.cast is None:
+            group.cast = meant(self._state, group.project, group.names)
+        return group.cast
 
     def _group(self, job: JobState) -> Group:
         spec = job.spec

@@ -55,12 +55,12 @@ def history(folder: Path, device: str) -> list[Row]:
             note="from the command to an answer of `/`",
         ),
         Row(
-            what="the same, to all of the state",
+            what="the same, to all that the page shows first",
             against=f"with {FEW}: {median(a for a, _ in states):.2f} s",
             figure=state,
             unit="s",
             wanted="<= 3",
-            note="the whole snapshot of `/events`",
+            note="the snapshot of `/events`",
         ),
         Row(
             what="memory of the runner, at its most",

@@ -129,7 +129,9 @@ async def told(night: Night, now: datetime, hours: float) -> Story:
 
 def test_what_went_wrong_stands_at_its_picture() -> None:
     fold = Fold()
-    facts = (began("a"), failed("a"), began("b"), lost("worker-1", "b"), began("c"), START)
+    facts: tuple[e.Event, ...] = (
+        began("a"), failed("a"), began("b"), lost("worker-1", "b"), began("c"), START,
+    )  # fmt: skip
     for at, fact in enumerate(facts, start=1):
         fold.fold(str(at), fact)
     assert [span.why for span in fold.spans] == [

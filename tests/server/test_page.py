@@ -98,7 +98,11 @@ def test_a_preview_that_comes_late_does_not_replace_a_newer_one(served: Served, 
     task = made.task(made.job("a.yaml", Job(prompt="beach")))
     made.live([task])
     late: list[Route] = []
-    page.route("**/preview?n=1", lambda route: late.append(route))  # noqa: PLW0108
+
+    def hold(route: Route) -> None:
+        late.append(route)
+
+    page.route("**/preview?n=1", hold)
     page.goto(served.url)
     image = page.locator(".worker .preview").first
     with page.expect_request("**/preview?n=1"):

@@ -1,11 +1,12 @@
 // Finished jobs that the snapshot leaves out: asked for a page at a time, or one by its name, and
 // asked for again when a fact speaks of them.
 
-import { addJobs, store } from "./store.js";
+import { addJobs, dropOlder, store } from "./store.js";
 
 const PAGE = 200;
 const LOOKS = 5; // pages that one wish may take: a rare picture is far back
 const AT_ONCE = 100; // jobs that are asked for again in one question
+const MOST = 2000; // jobs that were pushed out of the snapshot and stay, while nobody goes back
 const AGAIN_MS = 1000; // from a fact to the question, so that many facts make one
 
 const ends = new Map(); // by question: where its next page begins; null at the end
@@ -45,6 +46,11 @@ export async function one(kind, name) {
   const page = await get(named({ [kind]: name }));
   if (page) addJobs(page.jobs);
   return page?.jobs[0] ?? null;
+}
+
+/** A page that is open for weeks does not keep all that was drawn meanwhile. */
+export function tidy() {
+  if (!ends.size && store.jobs.size > store.shown.jobs.length + MOST) dropOlder();
 }
 
 export function forget() {

@@ -58,6 +58,11 @@ export function addJobs(jobs, gone = []) {
   tell("state");
 }
 
+export function dropOlder() {
+  store.jobs = new Map(store.shown.jobs.map((job) => [job.key, job]));
+  collect();
+}
+
 /** All that are loaded: in the order of the snapshot, and with older ones the newest first. */
 export function loaded() {
   const jobs = [...store.jobs.values()];

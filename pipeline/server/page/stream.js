@@ -1,6 +1,6 @@
 // Hears what happens: the stream /events, and the state that is asked for again when a fact comes.
 
-import { doubt, forget } from "./older.js";
+import { doubt, forget, tidy } from "./older.js";
 import { setLost, store, takeFact, takeLive, takeSnapshot, takeTick } from "./store.js";
 
 const PAUSE_MS = 150; // between two questions for the state, at least
@@ -25,7 +25,7 @@ export async function ask() {
     const answer = await fetch("/api/state");
     if (answer.ok) {
       const snapshot = await answer.json();
-      if (!store.shown || snapshot.seq >= store.shown.seq) doubt(takeSnapshot(snapshot));
+      if (!store.shown || snapshot.seq >= store.shown.seq) { doubt(takeSnapshot(snapshot)); tidy(); }
       else if (restarted(snapshot)) begin(snapshot);
       answered = true;
     }
