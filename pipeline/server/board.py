@@ -42,7 +42,7 @@ from pipeline.server.view import (
 
 SHOWN = 500
 """So many of the jobs at rest are in a snapshot, the newest; older ones come in pages."""
-LOOKED_AT = 2000
+LOOKED_AT = 5000
 """So many jobs are looked at for a page, whether they are asked for or not."""
 
 _encoder = msgspec.json.Encoder()

@@ -90,10 +90,19 @@ class Catalogue:
             if how == "gone":
                 continue
             group = self._group(job)
-            group.count(job, 1)
+            takes = job.takes
             if how == "going":
                 self.going[key] = None
+                group.count(job, 1)
+            elif len(takes) == 1 and len(images := takes[0].images) == 1 and not job.withdrawn:
+                # Mostly it is one picture, and a long history has very many of them.
+                (image,) = images.values()
+                group.jobs += 1
+                group.pictures += not image.discarded
+                group.files += not image.discarded
+                resting.append((image.at, job.order, key, group))
             else:
+                group.count(job, 1)
                 resting.append((_newest(job), job.order, key, group))
         resting.sort()
         self.rest = [key for _, _, key, _ in resting]
@@ -265,10 +274,7 @@ def take_some(
 
 
 def _newest(job: JobState) -> str:
-    newest = ""
-    for take in job.takes:
-        for image in take.images.values():
-            newest = max(newest, image.at)
+    newest = max((image.at for take in job.takes for image in take.images.values()), default="")
     return newest or (job.takes[-1].at if job.takes else job.at)
 
 

@@ -3,14 +3,19 @@ pages; the counts are of all there is, and every id is found."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from pipeline.core import events as e
 from pipeline.core.manifest import Character, Job, Project
+from pipeline.core.pending import pending
+from pipeline.history import event_of
+from pipeline.journal import replay
 from pipeline.server.board import Board
 from pipeline.server.catalogue import Catalogue
 from pipeline.server.older import MOST
@@ -220,3 +225,50 @@ def test_who_listens_is_told_how_many_are_stale(served: Served) -> None:
         made.character(Character(name="Akira", appearance="red hair"), "neon")
         said = next(frame for frame in stream if frame.event == "counted")
     assert (said.id, said.json) == (None, {"stale": 2, "all": True})
+
+
+def test_what_is_kept_up_fact_by_fact_is_what_the_state_says(neon: Production) -> None:
+    page = board(neon)
+    neon.audience = []
+    chance = random.Random(7)
+    names = [f"neon/{number}" for number in range(6)]
+    seq = page.state.seq
+
+    def keep_up() -> None:
+        nonlocal seq
+        for line in replay(neon.path):
+            if line.seq > seq:
+                page.fold(line.seq, line.at, event_of(line))
+                seq = line.seq
+
+    shown(page)
+    for _ in range(150):
+        key = chance.choice(names)
+        job = neon.state.jobs.get(key)
+        match chance.randrange(7):
+            case 0 | 1:
+                cast = ("akira",) if chance.random() < 0.5 else ()
+                spec = Job(prompt=f"{chance.random()}", characters=cast, count=chance.randint(1, 2))
+                neon.job(f"{key}.yaml", spec, project=chance.choice(["neon", "rust", None]))
+            case 2 | 3:
+                for task in pending(neon.state, set(), chance.randint(1, 4)):
+                    neon.finish(task)
+            case 4 if job is not None and not job.withdrawn:
+                neon.record(e.JobWithdrawn(key=key, file=job.file))
+            case 5 if job is not None:
+                neon.record(e.JobCancelled(job=key))
+            case 6 if job is not None:
+                neon.record(e.JobRetried(job=key))
+            case _:
+                pass
+        keep_up()
+        kept, fresh = page.catalogue, Catalogue(page.state)
+        assert kept.rest == fresh.rest
+        assert kept.going.keys() == fresh.going.keys()
+        for group in fresh.of_project("neon"):
+            assert group.rest in [one.rest for one in kept.of_project("neon")]
+        while page.count(1.0) is not None:
+            pass
+        stale = {key for key in (*kept.rest, *kept.going) if page.job(key).stale}
+        assert (kept.stale, kept.whole().stale) == (stale, len(stale))
+        assert replace(kept.whole(), stale=0) == fresh.whole()

@@ -106,7 +106,7 @@ function person({ id, name, tags, picture, pictures, stale }) {
   return el("li", {}, el("a", { class: "person", href: `#/cast/${id}`, "data-act": id },
     el("span", { class: "face" }, picture ? small(picture, "") : el("span", { class: "initial", "aria-hidden": "true" }, [...name][0])),
     el("b", {}, name),
-    el("span", { class: "quiet" }, plural(pictures, "picture"), stale ? ` · ${stale} stale` : ""),
+    el("span", { class: "quiet" }, plural(pictures, "picture"), stale ? ` · ${stale.toLocaleString()} stale` : ""),
     el("span", { class: "quiet tags" }, tags)));
 }
 

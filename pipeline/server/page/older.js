@@ -4,7 +4,7 @@
 import { addJobs, dropOlder, store } from "./store.js";
 
 const PAGE = 200;
-const LOOKS = 5; // pages that one wish may take: a rare picture is far back
+const LOOKS = 10; // pages that one wish may take: a rare picture is far back
 const AT_ONCE = 100; // jobs that are asked for again in one question
 const MOST = 2000; // jobs that were pushed out of the snapshot and stay, while nobody goes back
 const AGAIN_MS = 1000; // from a fact to the question, so that many facts make one
