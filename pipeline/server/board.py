@@ -5,7 +5,6 @@ at rest and the newest of the others, each made anew only when something it rest
 Lives in one thread. Never decides anything, and never goes through the history for a fact.
 """
 
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,17 +16,16 @@ from pipeline.core import events as e
 from pipeline.core.digest import id_of
 from pipeline.core.evolve import evolve
 from pipeline.core.keys import PROJECT_FILES
-from pipeline.core.models import model_of, standby
+from pipeline.core.models import standby
 from pipeline.core.observed import WorkerLive
 from pipeline.core.pending import queue
 from pipeline.core.state import Image, JobState, State, Take
-from pipeline.core.status import stale
 from pipeline.server import finder
 from pipeline.server.catalogue import NOTHING, Catalogue, When, take_some, touched, when
+from pipeline.server.doubts import Doubts
 from pipeline.server.pace import Pace
 from pipeline.server.topics import ALL, Wants, of_file, of_job
 from pipeline.server.view import (
-    Counted,
     JobsPage,
     JobView,
     LiveView,
@@ -72,10 +70,7 @@ class Board:
         # Made when somebody first asks, so that a long history does not keep the page from opening.
         self._catalogue: Catalogue | None = None
         self._pace: Pace | None = None
-        # Jobs of which is to be seen whether they are stale: those that changed, and all, newest
-        # last, where something was declared.
-        self._doubted: dict[str, None] = {}
-        self._all_doubted: list[str] = []
+        self._doubts: Doubts | None = None
 
     def fold(self, seq: int, at: str, event: e.Event) -> None:
         """Fold one recorded event; one that is in the state already changes nothing."""
@@ -91,21 +86,29 @@ class Board:
             self._jobs.learn(submitted)
         if known is not None and key is not None:
             known.put(key, stale=was_stale)
-            self._doubted[key] = None
+            self.doubts.changed(key)
         self._pictures.learn(event)
         if self._pace is not None:
             self._pace.heard(self.state, event)
         if _declares(event):
             self._declared += 1
-            self._doubt_all()
+            if known is not None:
+                known.recast()
+                self.doubts.declared()
 
     @property
     def catalogue(self) -> Catalogue:
         """All jobs there are to show, counted."""
         if self._catalogue is None:
             self._catalogue = Catalogue(self.state)
-            self._doubt_all()
         return self._catalogue
+
+    @property
+    def doubts(self) -> Doubts:
+        """Which jobs are stale, as far as that has been seen."""
+        if self._doubts is None:
+            self._doubts = Doubts(self.state, self.catalogue, self._stale_in_view)
+        return self._doubts
 
     @property
     def pace(self) -> Pace:
@@ -187,7 +190,7 @@ class Board:
             finished=state.finished,
             tally=known.whole(),
             loose=projects.get(None, NOTHING),
-            counted=self.counted.all,
+            counted=self.doubts.counted.all,
             projects=tuple(
                 project_view(project, projects.get(key, NOTHING))
                 for key, project in state.projects.items()
@@ -240,42 +243,10 @@ class Board:
         """Whether a job's pictures were stale when that was last seen."""
         return key in self.catalogue.stale
 
-    @property
-    def counted(self) -> Counted:
-        """How far it has been seen which jobs are stale."""
-        left = self._doubted or self._all_doubted
-        return Counted(stale=len(self.catalogue.stale), all=not left)
-
-    def count(self, seconds: float) -> bool | None:
-        """Go on seeing which jobs are stale, for so long at most: it takes long for a long history,
-        and nobody is to wait for it. Returns whether a count has become another one; None where
-        nothing is left to see."""
-        if self._catalogue is None or not (self._doubted or self._all_doubted):
-            return None
-        end, changed = time.monotonic() + seconds, False
-        while self._doubted or self._all_doubted:
-            key = self._doubted.popitem()[0] if self._doubted else self._all_doubted.pop()
-            if self._catalogue.knows(key):
-                changed |= self._catalogue.mark(key, stale=self._is_stale(self.state.jobs[key]))
-            if time.monotonic() >= end:
-                break
-        return changed
-
-    def _is_stale(self, job: JobState) -> bool:
+    def _stale_in_view(self, job: JobState) -> bool | None:
         card = self._cards.get(job.key)
-        if card is not None and card.job is job and card.declared == self._declared:
-            return card.view.stale
-        last = job.takes[-1] if job.takes else None
-        if last is None or job.withdrawn or not last.images or last.restored:
-            return stale(self.state, job)
-        # With another model all is another picture; to see that is to compile nothing.
-        return last.model != model_of(self.state, job) or stale(self.state, job)
-
-    def _doubt_all(self) -> None:
-        known = self._catalogue
-        if known is not None:
-            known.recast()
-            self._all_doubted = [*known.rest, *known.going]
+        current = card is not None and card.job is job and card.declared == self._declared
+        return card.view.stale if card is not None and current else None
 
     def _shown(self, asked: Wants) -> tuple[list[str], list[str], Older]:
         """What a snapshot has: jobs that are not at rest, the newest of the others, and how many
@@ -308,9 +279,7 @@ class Board:
             view = self._view(key)
             raw = msgspec.Raw(_encoder.encode(view))
             card = self._cards[key] = _Card(job, self._declared, view, raw)
-            if self.catalogue.knows(key):
-                self.catalogue.mark(key, stale=view.stale)
-                self._doubted.pop(key, None)
+            self.doubts.seen(key, stale=view.stale)
         return card
 
 

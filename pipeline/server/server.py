@@ -193,11 +193,13 @@ class Server:
             await asyncio.sleep(_BETWEEN)
             if not self._hub.heard:
                 continue
-            more = self._board.count(_COUNTED)
+            more = self._board.doubts.look(_COUNTED)
             changed |= bool(more)
             if changed and (more is None or loop.time() >= told + _TOLD):
                 changed, told = False, loop.time()
-                self._hub.say("counted", frame("counted", _encoder.encode(self._board.counted)))
+                self._hub.say(
+                    "counted", frame("counted", _encoder.encode(self._board.doubts.counted))
+                )
 
     def _serve(self, server: uvicorn.Server, listening: socket.socket) -> None:
         try:

@@ -123,20 +123,20 @@ def test_how_many_are_stale_is_seen_little_by_little(neon: Production) -> None:
     keys = finished(neon, 4, characters=("akira",))
     page = board(neon, most=1)
     shown(page)
-    while page.count(0.0) is not None:
+    while page.doubts.look(0.0) is not None:
         pass
     assert (shown(page)["tally"]["stale"], shown(page)["counted"]) == (0, True)
     bible = Character(name="Akira", appearance="red hair")
     told(neon, page, e.CharacterDeclared(
         key="neon/akira", file="neon/characters/akira.yaml", spec=bible))  # fmt: skip
     assert not shown(page)["counted"]
-    while page.count(1.0) is not None:
+    while page.doubts.look(1.0) is not None:
         pass
     told_ = shown(page)
     assert (told_["tally"]["stale"], told_["counted"]) == (4, True)
     assert told_["projects"][0]["tally"]["stale"] == told_["characters"][0]["tally"]["stale"] == 4
     told(neon, page, e.JobWithdrawn(key=keys[0], file=f"{keys[0]}.yaml"))
-    while page.count(1.0) is not None:
+    while page.doubts.look(1.0) is not None:
         pass
     assert shown(page)["tally"]["stale"] == 3
 
@@ -267,7 +267,7 @@ def test_what_is_kept_up_fact_by_fact_is_what_the_state_says(neon: Production) -
         assert kept.going.keys() == fresh.going.keys()
         for group in fresh.of_project("neon"):
             assert group.rest in [one.rest for one in kept.of_project("neon")]
-        while page.count(1.0) is not None:
+        while page.doubts.look(1.0) is not None:
             pass
         stale = {key for key in (*kept.rest, *kept.going) if page.job(key).stale}
         assert (kept.stale, kept.whole().stale) == (stale, len(stale))
