@@ -166,7 +166,7 @@ class Jobs:
         keys = self._board.queue()[: max(place, 1)]
         ahead = sum(self._board.job(key).left for key in keys)
         busy = sum(worker.task is not None for worker in self._moment.workers())
-        rounds = (max(ahead, 1) + busy) / max(self._board.state.workers, 1)
+        rounds = (max(ahead, 1) + busy) / self._board.state.at_once
         return round(max(rounds, 1.0) * median(self._seconds), 1)
 
     def _whose(
