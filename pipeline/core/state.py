@@ -219,7 +219,7 @@ class State(Struct, kw_only=True):
     def copy(self) -> "State":
         """The same state, to be folded further by itself; what no fold changes is shared."""
         tables = {
-            name: dict(table)
+            name: table.copy()
             for name in self.__struct_fields__
             if name != "files" and isinstance(table := getattr(self, name), dict)
         }
