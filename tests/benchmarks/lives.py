@@ -53,7 +53,7 @@ def lives(folder: Path, device: str) -> list[Row]:
             against="`from_pretrained`",
             figure=attach / read,
             wanted="<= 0.05",
-            note=f"a model of the size of SD 1.5, {attach:.2f} against {read:.1f} s, imports aside; "
+            note=f"a model as large as SD 1.5, {attach:.2f} against {read:.1f} s, imports aside; "
             f"the bundled one, which is small, {small:.2f} against {quick:.2f}",
         ),
     ]
