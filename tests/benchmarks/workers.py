@@ -46,8 +46,10 @@ def workers(folder: Path, device: str) -> list[Row]:
             plain.append(60 * JOBS / loop.draw(jobs, threads=CORES).seconds)
             packed = loop.draw(jobs, threads=CORES, tuned=True, batch=batch)
             tuned.append(60 * JOBS / packed.seconds)
-        alone = loop.draw(jobs, threads=records[0].made.threads, tuned=True)
-        most = CORES * 60 * JOBS / loop.draw(jobs, threads=1).seconds
+        threads = records[0].made.threads
+        alone = loop.draw(jobs, threads=threads, tuned=True)
+        single = alone if threads == 1 else loop.draw(jobs, threads=1, tuned=True)
+        most = CORES * 60 * JOBS / single.seconds
     alike = sum(one.pixels == other for one, other in zip(records, alone.pixels, strict=True))
     return [
         Row(
