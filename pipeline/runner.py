@@ -83,11 +83,10 @@ class Runner:
         self._sheets = Sheets(root, inbox.wake)
         self._orders = Orders(root)
         self._touched: set[str] = set()
-        self._painted = {
-            key
-            for key, job in state.jobs.items()
-            if len(job.takes) > 1 or sheet_owed(job) or stray_sheets(job)
-        }
+        self._painted: set[str] = set()
+        self._before = list(state.jobs)
+        """The jobs of earlier runs that are still to be looked at: they may owe a sheet, or have
+        pictures that belong on the shelf."""
         self._files: deque[o.FileSeen | o.FileGone] = deque()
         self._work = Dispatch(root, pool, self._record)
         self._unloading = Unloading(pool, unload_after)
@@ -114,7 +113,7 @@ class Runner:
         try:
             self._pool.start()
             while not self._ended(deadline):
-                self._inbox.wait(0.0 if self._files else PATIENCE)
+                self._inbox.wait(0.0 if self._files or self._before else PATIENCE)
                 self.step(time.monotonic())
                 self._turned(time.monotonic())
                 if self._stops and deadline is None:
@@ -278,12 +277,23 @@ class Runner:
         """Put on the shelf what a finished take no longer has, and compose what it has."""
         if self._inbox.lost:
             return
+        self._look_back()
         painted, self._painted = sorted(self._painted), set()
         busy = {task.job for task in self._work.busy.values()}
         for key in painted:
             shelf.tidy(self._root, self.state, key, self._record, in_work=key in busy)
             self._sheets.want(self.state, key)
         self._sheets.place(self.state, self._record)
+
+    def _look_back(self) -> None:
+        """Look at jobs of earlier runs, as far as one turn goes."""
+        end = time.monotonic() + TURN
+        while self._before and time.monotonic() < end:
+            some = self._before[-BATCH:]
+            del self._before[-BATCH:]
+            for job in filter(None, map(self.state.jobs.get, some)):
+                if len(job.takes) > 1 or sheet_owed(job) or stray_sheets(job):
+                    self._painted.add(job.key)
 
     def _tell(self) -> None:
         """Tell of the moment where it differs; steps are ticks and do not count."""
@@ -304,7 +314,9 @@ class Runner:
             return True
         if deadline is not None:
             return not self._work.busy or time.monotonic() > deadline
-        if not self._once or not self._sight.complete or self._work.busy or self._files:
+        if not self._once or not self._sight.complete or self._work.busy:
+            return False
+        if self._files or self._before:
             return False
         if not self._inbox.quiet:
             return False

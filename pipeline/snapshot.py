@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import msgspec.structs
 from msgspec import Struct
 
 from pipeline import disk
+from pipeline.core.jobs import Jobs
 from pipeline.core.state import State
 from pipeline.journal import JournalFailed, Mark, has
 
@@ -29,6 +31,16 @@ SNAPSHOT: Final = "cache/state.snapshot"
 """Its name in the private folder."""
 WORTH: Final = 2000
 """So many lines behind a snapshot are worth a new one."""
+
+
+_Packed = msgspec.defstruct(
+    "_Packed",
+    [
+        (each.name, dict[str, msgspec.Raw] if each.name == "jobs" else each.type)
+        for each in msgspec.structs.fields(State)
+    ],
+)
+"""A state whose jobs are still to be unpacked."""
 
 
 class _Head(Struct, frozen=True, kw_only=True):
@@ -56,10 +68,16 @@ def load(private: Path, journal: Path) -> Snapshot | None:
             return None
         if not has(journal, head.mark):
             return None
-        state = msgspec.msgpack.decode(packed, type=State)
+        state = _unpacked(packed)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, JournalFailed):
         return None
     return Snapshot(mark=head.mark, state=state) if state.seq == head.mark.seq else None
+
+
+def _unpacked(packed: bytes) -> State:
+    found = msgspec.msgpack.decode(packed, type=_Packed)
+    tables = {name: getattr(found, name) for name in _Packed.__struct_fields__}
+    return State(**tables | {"jobs": Jobs(tables["jobs"])})
 
 
 def renew(private: Path, state: State, mark: Mark, *, worth: int = WORTH) -> None:

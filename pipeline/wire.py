@@ -73,14 +73,16 @@ class Warm(Frame, frozen=True):
 
 
 class Render(Frame, frozen=True):
-    """Runner to worker: draw this. `root` is the inbox, an absolute path."""
+    """Runner to worker: draw this. `root` is the inbox, an absolute path. What is to be drawn
+    `alone` is drawn with no other at once."""
 
     task: Task
     root: str
+    alone: bool = False
 
 
 class Cancel(Frame, frozen=True):
-    """Runner to worker: stop this task between steps, if it still is the current one."""
+    """Runner to worker: stop this task between steps, if it still has it."""
 
     task: str
 

@@ -26,7 +26,7 @@ from pipeline.journal import Journal, JournalFull
 from pipeline.limits import allow_open_files, threads_each
 from pipeline.notify import notifier
 from pipeline.parts import Pool
-from pipeline.pool import Several, WorkerPool
+from pipeline.pool import Manner, Several, WorkerPool
 from pipeline.room import Room
 from pipeline.runner import Runner
 from pipeline.settings import Settings
@@ -80,7 +80,7 @@ def produce(
         ending.callback(inbox.stop)
         started = e.RunnerStarted(
             version=__version__, **stock.started, workers=settings.workers, device=settings.device,
-            pid=os.getpid(), pause_after=settings.pause_after,
+            pid=os.getpid(), pause_after=settings.pause_after, batch_size=settings.batch,
             warm="" if first == stock.usual.sha256 else first,
         )  # fmt: skip
         several = Several(
@@ -89,8 +89,10 @@ def produce(
         )  # fmt: skip
         given: dict[str, Any] = {
             "workers": settings.workers, "device": settings.device, "wake": inbox.wake,
-            "previews": settings.previews if page else 0, "several": several,
-            "start_method": settings.start_method,
+            "several": several, "manner": Manner(
+                previews=settings.previews if page else 0, batch=settings.batch,
+                start_method=settings.start_method,
+            ),
         }  # fmt: skip
         usual, threads = stock.files[stock.usual.sha256], settings.threads
         pool: Pool = (

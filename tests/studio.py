@@ -22,7 +22,8 @@ from pipeline.inbox.watch import Inbox
 from pipeline.journal import JOURNAL_NAME, Journal, replay
 from pipeline.model import describe
 from pipeline.modelfiles import ModelFiles
-from pipeline.pool import WorkerPool
+from pipeline.pool import Manner, WorkerPool
+from pipeline.pool.manner import USUAL
 from pipeline.runner import Runner
 
 BUNDLED = Path(__file__).parents[1] / "pipeline" / "chibi" / "model"
@@ -68,6 +69,7 @@ class Studio:
         model: Path = BUNDLED,
         paused: bool = False,
         fleet: Fleet | None = None,
+        manner: Manner = USUAL,
     ) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
@@ -80,12 +82,13 @@ class Studio:
         files = ModelFiles(path=model, sha256=described.sha256)
         self.pool: Listening | ListeningFar = (
             Listening(
-                root, files, workers=workers, device=device, threads=threads, wake=self.inbox.wake
+                root, files, workers=workers, device=device, threads=threads,
+                wake=self.inbox.wake, manner=manner,
             )
             if fleet is None
             else ListeningFar(
                 root, files, workers=workers, device=device, threads=threads,
-                wake=self.inbox.wake, fleet=fleet,
+                wake=self.inbox.wake, fleet=fleet, manner=manner,
             )
         )  # fmt: skip
         self.pool.reports = []

@@ -24,7 +24,7 @@ def _inbox(folder: Path, data: bytes | None = None) -> Path:
 
 
 def _bytes(state: State) -> bytes:
-    return msgspec.json.encode(state)
+    return msgspec.msgpack.encode(state)
 
 
 def _ends(path: Path) -> list[Mark]:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from pipeline import __version__
 from pipeline.cluster import words as w
@@ -22,6 +22,7 @@ from pipeline.cluster.places import FOLDERS, PACKAGE
 from pipeline.core import observed as o
 from pipeline.core.resolved import Task
 from pipeline.modelfiles import ModelFiles
+from pipeline.pool.manner import USUAL, Manner
 from pipeline.pool.models import ALONE, Models, Several
 
 log = logging.getLogger(__name__)
@@ -52,17 +53,15 @@ class ClusterPool:
         device: str,
         threads: int,
         wake: Callable[[], None],
-        previews: int = 0,
+        manner: Manner = USUAL,
         several: Several = ALONE,
-        start_method: Literal["fork", "spawn"] = "fork",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fleet, self._wake, self._clock = fleet, wake, clock
         self._models = Models(model, several)
         self._setup = w.Setup(
             version=__version__, models=(model, *several.others), held=self._models.held,
-            workers=workers, device=device, threads=threads, previews=previews, package=PACKAGE,
-            start_method=start_method,
+            workers=workers, device=device, threads=threads, manner=manner, package=PACKAGE,
             weights=dict(several.room.weights), most=several.room.most,
         )  # fmt: skip
         self._desk = Desk(root.resolve(), model.told, wake)

@@ -141,8 +141,8 @@ class Station:
         first = next((each for each in setup.held if each in self._models), usual.sha256)
         pool = WorkerPool(
             self._scratch.folder, usual, workers=setup.workers, device=setup.device,
-            threads=setup.threads, previews=setup.previews, wake=self._woken.set,
-            hashes=self._cache, start_method=setup.start_method,
+            threads=setup.threads, manner=setup.manner, wake=self._woken.set,
+            hashes=self._cache,
             several=Several(
                 others=tuple(others), first=first, room=Room(weights=setup.weights, most=setup.most)
             ),

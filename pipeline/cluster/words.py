@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from pipeline.core.resolved import Made, Task
 from pipeline.modelfiles import ModelFiles
+from pipeline.pool.manner import Manner
 
 
 class Setup(Struct, frozen=True, kw_only=True):
@@ -30,9 +31,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     workers: int
     device: str
     threads: int
-    previews: int
+    manner: Manner
     package: Path
-    start_method: Literal["fork", "spawn"] = "fork"
     weights: dict[str, int] = {}
     most: int = 0
     name: str = ""

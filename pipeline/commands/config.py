@@ -16,7 +16,7 @@ class Setting(Struct, frozen=True, kw_only=True):
 
 
 def in_force(settings: Settings) -> tuple[Setting, ...]:
-    """Every setting, in the order of the table in settings/README.md."""
+    """Every setting, in the order of `Settings`."""
     return tuple(
         Setting(
             name=name,

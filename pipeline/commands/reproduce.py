@@ -152,6 +152,8 @@ def _task(record: Record, resolved: Resolved) -> Task:
         manifest=record.manifest,
         commit=record.commit,
         lean=record.made.lean,
+        batch=record.made.batch,
+        place=record.made.place,
     )
 
 

@@ -64,6 +64,7 @@ SETTINGS = """\
 # workers = 3
 # device = "auto"               # auto, cpu or cuda
 # threads = 0                   # CPU threads of each worker; 0 shares the cores out
+# batch = 1                     # pictures that a worker draws at once, where they are alike
 # start_method = "fork"         # or spawn: each worker imports everything for itself
 # on_start = "run"              # or paused
 # pause_after = 3               # so many jobs that fail in a row pause the queue; 0 never does

@@ -28,7 +28,8 @@ class RunnerStarted(Fact, frozen=True, kw_only=True, tag="runner_started"):
     """`model` draws what names none; `models` are those that a manifest may name, and `warm` is
     the sha256 of the one that workers take first, empty for `model`. `reference_model` is what
     shows reference pictures to them, if the settings name it. `pause_after` is after how many
-    failures in a row, of different jobs, the queue pauses; 0 is never."""
+    failures in a row, of different jobs, the queue pauses; 0 is never. Each of the `workers` draws
+    up to `batch_size` pictures at once."""
 
     version: str
     model: Model
@@ -36,6 +37,7 @@ class RunnerStarted(Fact, frozen=True, kw_only=True, tag="runner_started"):
     device: str
     pid: int
     pause_after: int = 3
+    batch_size: int = 1
     models: tuple[Offered, ...] = ()
     warm: str = ""
     reference_model: ReferenceModel | None = None
@@ -441,7 +443,7 @@ Event = (
     | CommandAnswered
 )
 
-VERSION = 4
+VERSION = 5
 """The shape of the events above; an older one is upcast when it is read, a newer one refused. A
 field that is added makes a new version, too: an older program would pass over it in silence."""
 

@@ -106,7 +106,7 @@ def _run(state: State, event: e.RunnerStarted | e.ModelSwitched | e.ModelFailed)
     match event:
         case e.RunnerStarted():
             state.model, state.workers = event.model, event.workers
-            state.pause_after = event.pause_after
+            state.batch_size, state.pause_after = event.batch_size, event.pause_after
             state.models = {offered.name: offered for offered in event.models}
             state.reference_model = event.reference_model
             state.warm, state.switches = (event.warm or event.model.sha256,), 0

@@ -81,7 +81,7 @@ def plan(
         jobs=tuple(planned),
         render=render,
         reuse=sum(each.reuse for each in planned),
-        seconds=None if seconds is None else seconds / max(min(state.workers, render), 1),
+        seconds=None if seconds is None else seconds / max(min(state.at_once, render), 1),
         paused=state.paused,
         switches=tuple(
             called(state, one) for one in count_switches(due, Turns(held=state.warm), fits)

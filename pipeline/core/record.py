@@ -29,6 +29,7 @@ MOST_ADAPTERS = 72
 MOST_LIKENESSES = 9
 """That of each of eight characters, and the job's."""
 MOST_STEPS, MOST_GUIDANCE, MOST_SKIP, MOST_THREADS, MOST_REGIONS = 150, 30.0, 12, 1024, 8
+MOST_BATCH = 16
 LONGEST_PROMPT = 100_000
 """What no picture of ours exceeds: a record of somebody else's is not to keep a machine busy."""
 
@@ -88,6 +89,10 @@ def excesses(record: Record) -> Iterator[str]:
         yield f"seed: {record.seed}"
     if not 1 <= record.made.threads <= MOST_THREADS:
         yield f"threads: {record.made.threads}"
+    if not 1 <= record.made.batch <= MOST_BATCH:
+        yield f"batch: {record.made.batch}"
+    if not 0 <= record.made.place < record.made.batch:
+        yield f"place in its batch: {record.made.place}"
     if len(asked.regions) > MOST_REGIONS:
         yield f"regions: {len(asked.regions)}"
     yield from _beside(asked)

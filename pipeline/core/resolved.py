@@ -244,8 +244,10 @@ class Meant(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 class Made(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Under which conditions a picture was drawn: what decides rounding, not content.
 
-    `lean` is whether it was drawn with less memory, because it did not fit: attention head by head
-    and the picture decoded in tiles, which changes a little where they meet.
+    `batch` is how many pictures were drawn at once, and this was number `place` of them, from 0;
+    what the others showed changes nothing. `lean` is whether it was drawn with less memory, because
+    it did not fit: attention head by head and the picture decoded in tiles, which changes a little
+    where they meet.
     """
 
     device: str
@@ -255,6 +257,7 @@ class Made(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     torch: str
     diffusers: str
     lean: bool = False
+    place: int = 0
 
 
 class Task(Struct, frozen=True, kw_only=True, gc=False):
@@ -264,6 +267,8 @@ class Task(Struct, frozen=True, kw_only=True, gc=False):
     own picture that stands there and goes to `shelf`, if there is one. `manifest` is the job's file
     and `commit` the one that is checked out there in git: both go into the picture's record, and
     nobody decides by them. `lean` has it drawn with less memory, since it did not fit before.
+    `batch` above 1 has it drawn as number `place`, from 0, of so many that are all this picture, as
+    it was drawn when it was one of a batch.
     """
 
     job: str
@@ -278,6 +283,8 @@ class Task(Struct, frozen=True, kw_only=True, gc=False):
     manifest: str = ""
     commit: str | None = None
     lean: bool = False
+    batch: int = 1
+    place: int = 0
 
     @property
     def id(self) -> str:

@@ -192,6 +192,7 @@ class State(Struct, kw_only=True):
     switches: int = 0
     reference_model: ReferenceModel | None = None
     workers: int = 0
+    batch_size: int = 1
     paused: str | None = None
     paused_by: Literal["person", "settings", "disk", "failures"] | None = None
     unload: bool = False
@@ -218,13 +219,18 @@ class State(Struct, kw_only=True):
     def copy(self) -> "State":
         """The same state, to be folded further by itself; what no fold changes is shared."""
         tables = {
-            name: dict(table)
+            name: table.copy()
             for name in self.__struct_fields__
             if name != "files" and isinstance(table := getattr(self, name), dict)
         }
         return replace(
             self, **tables, files={file: dict(keys) for file, keys in self.files.items()}
         )
+
+    @property
+    def at_once(self) -> int:
+        """How many pictures are drawn at the same time, at most; 1 before any run."""
+        return max(self.workers * self.batch_size, 1)
 
     @property
     def model_sha256(self) -> str | None:

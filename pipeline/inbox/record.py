@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from msgspec import inspect, structs
 
 from pipeline.inbox import say
+from pipeline.inbox.elsewhere import known_as
 from pipeline.inbox.nearest import nearest
 from pipeline.inbox.tree import Entry, Mapping, Mark, Node, Path, Scalar
 
@@ -131,6 +132,8 @@ def _unknown(
     elif owner := next((kind for kind, each in owners.items() if key in _names(each)), None):
         near = []
         hint = f"it is a field of a {owner}" + (f", not of {say.label(path)}" if path else "")
+    elif known := known_as(key, names):
+        near, hint = [], known
     elif near:
         already = " It is there already" if near[0] in node.entries else ""
         hint = f"did you mean {near[0]}?{already}"

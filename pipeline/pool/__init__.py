@@ -3,7 +3,8 @@
 Owns the runner's side of `pipeline.wire`; the other side is `pipeline.render`. Never imports torch.
 """
 
+from pipeline.pool.manner import Manner
 from pipeline.pool.models import Several
 from pipeline.pool.pool import WorkerPool
 
-__all__ = ["Several", "WorkerPool"]
+__all__ = ["Manner", "Several", "WorkerPool"]

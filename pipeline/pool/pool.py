@@ -9,19 +9,19 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
-from pipeline.core.observed import Broken, Report, WorkerLive, WorkerWarm
+from pipeline.core.observed import Broken, Painted, Report, WorkerLive, WorkerWarm
 from pipeline.core.resolved import Task
 from pipeline.modelfiles import ModelFiles, pack
 from pipeline.pool import memory
 from pipeline.pool.deaths import name_of
 from pipeline.pool.links import Link, Links
 from pipeline.pool.machine import REAL, Machine
+from pipeline.pool.manner import USUAL, Manner
 from pipeline.pool.models import ALONE, Models, Several
-from pipeline.pool.worker import Worker
+from pipeline.pool.worker import Seat, Worker
 from pipeline.room import Room
 from pipeline.wire import (
     Cancel,
@@ -49,12 +49,10 @@ class WorkerPool:
     spoken of by their sha256.
 
     `threads` counts for each worker on the CPU; 0 divides the cores among them. `device` is `cpu`,
-    `cuda` or `auto`. Every `previews` steps a worker shows what emerges; 0 is never. Where a model
-    has a sha256, no picture is drawn with another one; `hashes` is the cache of
-    `pipeline.model.describe`. Workers are forked from a process that has all their imports, or
-    spawned, by `start_method`. `wake` is called from another thread whenever `poll` may have
-    something new. All other calls belong to one thread, which must outlive the pool: the keeper
-    dies with it.
+    `cuda` or `auto`. Where a model has a sha256, no picture is drawn with another one; `hashes` is
+    the cache of `pipeline.model.describe`. `wake` is called from another thread whenever `poll` may
+    have something new. All other calls belong to one thread, which must outlive the pool: the
+    keeper dies with it.
     """
 
     def __init__(
@@ -66,10 +64,9 @@ class WorkerPool:
         device: str,
         threads: int,
         wake: Callable[[], None],
-        previews: int = 0,
+        manner: Manner = USUAL,
         hashes: Path | None = None,
         several: Several = ALONE,
-        start_method: Literal["fork", "spawn"] = "fork",
         machine: Machine = REAL,
     ) -> None:
         self._root = root.resolve()
@@ -78,8 +75,9 @@ class WorkerPool:
             *("--workers", str(workers)),
             *("--device", device),
             *("--threads", str(threads)),
-            *("--previews", str(previews)),
-            *("--start-method", start_method),
+            *("--previews", str(manner.previews)),
+            *("--start-method", manner.start_method),
+            *("--batch", str(manner.batch)),
             *_path("--ip-adapter", model.told.ip_adapter),
             *_path("--image-encoder", model.told.image_encoder),
             *(("--hashes", str(hashes)) if hashes is not None else ()),
@@ -88,8 +86,11 @@ class WorkerPool:
         self._wake = wake
         self._machine = machine
         self._workers = {
-            name: Worker(name) for name in (f"worker-{number + 1}" for number in range(workers))
+            name: Worker(name, batch=manner.batch)
+            for name in (f"worker-{number + 1}" for number in range(workers))
         }
+        self._alone: set[str] = set()
+        """The tasks of which one may have brought down a worker that drew several at once."""
         self._dying: list[Worker] = []
         self._links: Links | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
@@ -121,8 +122,16 @@ class WorkerPool:
         return [*reports, *self._obituaries(now), *self._keeper_lost(now), *self._deaf()]
 
     def free(self) -> tuple[str, ...]:
-        """Names of the workers that are idle, and warm with all models that are held."""
-        return tuple(worker.name for worker in self.live() if worker.phase == "idle")
+        """Names of the workers that are idle, and warm with all models that are held. Of each
+        process one comes before any other: while there is little to draw, all of them draw."""
+        idle = [
+            (number, seat.name)
+            for worker in self._workers.values()
+            if worker.ready(self.held)
+            for number, seat in enumerate(worker.seats)
+            if seat.task is None
+        ]
+        return tuple(name for _, name in sorted(idle, key=lambda each: each[0]))
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -155,14 +164,16 @@ class WorkerPool:
         Raises:
             ValueError: the worker is not free.
         """
-        chosen = self._workers[worker]
-        if worker not in self.free() or chosen.link is None:
+        if worker not in self.free():
             raise ValueError(f"{worker} is not free to draw {task.id}")
+        chosen, seat = self._seat(worker)
         if not any(one.dying for one in self._processes()):
             # What the kernel killed until now was none of ours.
             self._kills = self._machine.memory_kills()
-        chosen.take(task, self._machine.clock())
-        chosen.link.send(Render(task=task, root=str(root or self._root)))
+        chosen.take(seat, task, self._machine.clock())
+        if chosen.link is not None:
+            alone = task.id in self._alone
+            chosen.link.send(Render(task=task, root=str(root or self._root), alone=alone))
 
     def cancel(self, task: str) -> None:
         """Have a picture, by its task's id, stopped after its current step.
@@ -170,11 +181,12 @@ class WorkerPool:
         It may still be finished instead; whoever asks again changes nothing.
         """
         for worker in self._workers.values():
-            if worker.task is None or worker.task.id != task or worker.unwanted:
-                continue
-            if worker.link is not None:
-                worker.unwanted = True
-                worker.link.send(Cancel(task=task))
+            for seat in worker.busy:
+                if seat.task is None or seat.task.id != task or seat.unwanted:
+                    continue
+                if worker.link is not None:
+                    seat.unwanted = True
+                    worker.link.send(Cancel(task=task))
 
     def rest(self) -> None:
         """End all processes, which gives the memory of the device back, until `rouse`.
@@ -182,7 +194,7 @@ class WorkerPool:
         Raises:
             ValueError: a worker is drawing.
         """
-        if any(worker.task is not None for worker in self._processes()):
+        if any(worker.busy for worker in self._processes()):
             raise ValueError("a worker is drawing")
         self._resting = True
         self._end_keeper()
@@ -200,8 +212,12 @@ class WorkerPool:
     def live(self) -> tuple[WorkerLive, ...]:
         """What each worker does at this moment."""
         if self._resting:
-            return tuple(WorkerLive(name=name, phase="unloaded") for name in self._workers)
-        return tuple(worker.live(self.held) for worker in self._workers.values())
+            return tuple(
+                WorkerLive(name=seat.name, phase="unloaded")
+                for worker in self._workers.values()
+                for seat in worker.seats
+            )
+        return tuple(each for worker in self._workers.values() for each in worker.live(self.held))
 
     def pids(self) -> dict[str, int]:
         """The processes that there are now: `keeper`, and each worker by name."""
@@ -302,8 +318,10 @@ class WorkerPool:
         report = worker.hear(message, now) if worker is not None else None
         if isinstance(report, WorkerWarm):
             self._keepers_lost = 0
-        idle = worker is not None and worker.live(self.held).phase == "idle"
-        switched = self._models.arrived(now) if idle else None
+        if isinstance(report, Painted):
+            self._alone.discard(report.task.id)
+        ready = worker is not None and worker.ready(self.held) and not worker.busy
+        switched = self._models.arrived(now) if ready else None
         return [each for each in (report, switched) if each is not None]
 
     def _order(self) -> None:
@@ -319,6 +337,14 @@ class WorkerPool:
                 self._dying.append(worker)
             self._workers[name] = worker = Worker(name, pid, before=worker)
         return worker
+
+    def _seat(self, name: str) -> tuple[Worker, Seat]:
+        return next(
+            (worker, seat)
+            for worker in self._workers.values()
+            for seat in worker.seats
+            if seat.name == name
+        )
 
     def _processes(self) -> list[Worker]:
         return [*self._dying, *self._workers.values()]
@@ -341,10 +367,12 @@ class WorkerPool:
             self._dying.remove(worker)
         else:
             self._workers[worker.name] = Worker(worker.name, before=worker)
-        silent = self._stopping or (self._broken and worker.task is None)
+        silent = self._stopping or (self._broken and not worker.busy)
         if silent or worker.pid is None:
             return []
-        return [worker.obituary(keeper_died=keeper_died, starved=starved)]
+        lost = worker.obituaries(keeper_died=keeper_died, starved=starved)
+        self._alone |= worker.suspected
+        return [*lost]
 
     def _starved(self, worker: Worker) -> bool:
         """Whether the kernel killed it for memory; each kill that it counts explains one death."""

@@ -35,6 +35,8 @@ class Outfit(Struct, frozen=True, kw_only=True):
     device: str
     threads: int
     previews: int = 0
+    batch: int = 1
+    """How many pictures it draws at once, at most."""
     several: bool = False
     """Whether there is more than one model; else any picture is drawn with the one there is."""
     told: Told = NOTHING_TOLD

@@ -24,7 +24,7 @@ _QUALITIES = (85, 60, 30, 8)
 
 
 class Emerging:
-    """Makes previews of one picture after another that a pipeline draws."""
+    """Makes previews of what a pipeline draws, one picture or several at once."""
 
     def __init__(self, pipe: Pipe) -> None:
         config = pipe.vae.config
@@ -33,7 +33,7 @@ class Emerging:
         self._told: Any = None
 
     def watch(self, scheduler: Any) -> None:
-        """From now on the picture is the one that this scheduler draws."""
+        """From now on the pictures are those that this scheduler draws."""
         self._scheduler, self._told = scheduler, None
         step = scheduler.step
 
@@ -47,18 +47,19 @@ class Emerging:
         scheduler.step = caught
 
     def forget(self) -> None:
-        """The picture is done: nothing of it is kept."""
+        """They are done: nothing of them is kept."""
         self._scheduler = self._told = None
 
-    def preview(self) -> bytes | None:
-        """A JPEG of what the last step came to; None where that cannot be said."""
+    def previews(self) -> list[bytes]:
+        """A JPEG of what the last step came to, of each picture; none where that cannot be said."""
         clean = self._clean()
         if clean is None or self._factors is None:
-            return None
-        return picture(clean, self._factors)
+            return []
+        return [picture(each, self._factors) for each in clean]
 
     def _clean(self) -> torch.Tensor | None:
-        """The estimate of the finished latent, channels x height x width, by the last step.
+        """The estimate of the finished latents, pictures x channels x height x width, by the last
+        step.
 
         Samplers of the DPM++ family and UniPC convert what the model says before they use it, and
         keep it; all others hand it out beside the next sample. Both heed the kind of prediction.
@@ -70,7 +71,7 @@ class Emerging:
             clean = self._told[1]
         else:
             clean = None
-        return None if clean is None else clean[0]
+        return clean
 
 
 def _keeps_clean(scheduler: Any) -> bool:

@@ -1,4 +1,4 @@
-"""One picture from its exact inputs and a seed.
+"""A picture from its exact inputs and a seed, or several at once.
 
 Owns the call of diffusers' own pipeline: the pixels are those that bare diffusers draws with the
 same scheduler, threads and precision. Never writes to a weight; keeps nothing between pictures.
@@ -13,6 +13,7 @@ from typing import Any
 
 import diffusers
 import torch
+from msgspec.structs import replace
 from PIL import Image
 
 from pipeline.core.resolved import Adapter, Likeness, Made, Resolved
@@ -25,15 +26,17 @@ from pipeline.render.emerging import Emerging
 from pipeline.render.model import Pipe
 from pipeline.render.passes import NO_GUIDES, Guides, Pass
 from pipeline.render.references import References
-from pipeline.render.text import encode_all
+from pipeline.render.text import encode_all, pieces, together
 
+Shot = tuple[Resolved, int]
+"""A picture's inputs, and its seed."""
 Begun = Callable[[float], None]
 Stepped = Callable[[int, int], None]
 Emerged = Callable[[bytes], None]
 
 
 class Painter:
-    """Draws with one pipeline, one picture at a time."""
+    """Draws with one pipeline, one picture after the other unless they are alike."""
 
     def __init__(self, pipe: Pipe, device: torch.device, told: Told = NOTHING_TOLD) -> None:
         """`told` names what shows reference pictures to the model."""
@@ -68,6 +71,15 @@ class Painter:
         """
         self._references.show(likenesses, root)
 
+    def alike(self, one: Resolved, other: Resolved) -> bool:
+        """Whether two pictures can be drawn at once: of one size, with the same steps, sampler,
+        guidance and LoRAs, from noise in one pass, and with prompts of like length."""
+        if not (_is_plain(one) and _is_plain(other)):
+            return False
+        if replace(one, prompt="", negative="") != replace(other, prompt="", negative=""):
+            return False
+        return pieces(self._pipe, one) == pieces(self._pipe, other)
+
     def paint(
         self,
         resolved: Resolved,
@@ -91,18 +103,39 @@ class Painter:
         called just before it with what the picture looks like by then; 0 is never. Its LoRAs have
         to be worn already, and its references shown.
         """
+        (image,) = self.paint_alike(
+            [(resolved, seed)], begun, stepped,
+            guides=guides, lean=lean, previews=previews, emerged=lambda jpegs: emerged(jpegs[0]),
+        )  # fmt: skip
+        return image
+
+    def paint_alike(
+        self,
+        shots: Sequence[Shot],
+        begun: Begun,
+        stepped: Stepped,
+        *,
+        guides: Guides = NO_GUIDES,
+        lean: bool = False,
+        previews: int = 0,
+        emerged: Callable[[list[bytes]], None] = lambda _: None,
+    ) -> list[Image.Image]:
+        """The same of several that are `alike`, each with its seed, drawn at once: in rounding they
+        differ from one drawn alone, and what the others show changes nothing. `emerged` is given a
+        preview of each."""
+        resolved = shots[0][0]
         assert self._wardrobe.worn == resolved.adapters
         assert self._references.shown == resolved.likenesses
-        generator = torch.Generator("cpu").manual_seed(seed)
-        before, image = 0, guides.picture
+        generators = [torch.Generator("cpu").manual_seed(seed) for _, seed in shots]
+        before, images = 0, [guides.picture]
         with torch.inference_mode():
             start = time.monotonic()
-            texts = encode_all(self._pipe, resolved)
+            texts = together([encode_all(self._pipe, each) for each, _ in shots])
             self._begun = partial(begun, time.monotonic() - start)
             try:
                 with regions.applied(self._pipe.unet, resolved.regions, texts.regions):
                     for each in passes.of(resolved):
-                        pipe, named = passes.call(self._pipe, each, image, guides)
+                        pipe, named = passes.call(self._pipe, each, images[0], guides)
                         pipe.scheduler = self._scheduler(resolved, each)
                         if previews:
                             self._emerging.watch(pipe.scheduler)
@@ -120,15 +153,14 @@ class Painter:
                                 **shown,
                                 num_inference_steps=each.steps,
                                 guidance_scale=resolved.guidance,
-                                generator=generator,
+                                generator=generators if len(shots) > 1 else generators[0],
                                 callback_on_step_end=told.after_step,
                             )
-                        image, before = drawn.images[0], before + told.steps
+                        images, before = drawn.images, before + told.steps
             finally:
                 self._begun = None
                 self._emerging.forget()
-        assert image is not None
-        return image
+        return [image for image in images if image is not None]
 
     def _scheduler(self, resolved: Resolved, each: Pass) -> Any:
         return schedulers.build(self._config, resolved.sampler, resolved.schedule, each.steps)
@@ -164,16 +196,18 @@ class Painter:
             stepped=lambda _step, _steps: None,
         )
 
-    def made(self, *, lean: bool = False) -> Made:
-        """The conditions that this process draws a picture under, `lean` or not."""
+    def made(self, *, lean: bool = False, batch: int = 1, place: int = 0) -> Made:
+        """The conditions that this process draws a picture under, `lean` or not, as number `place`
+        of `batch` at once."""
         return Made(
             device=self._device.type,
             dtype=str(self._pipe.unet.dtype).removeprefix("torch."),
             threads=torch.get_num_threads(),
-            batch=1,
+            batch=batch,
             torch=str(torch.__version__),
             diffusers=diffusers.__version__,
             lean=lean,
+            place=place,
         )
 
     def _before_unet(self, *_: object) -> None:
@@ -182,12 +216,18 @@ class Painter:
             begun()
 
 
+def _is_plain(resolved: Resolved) -> bool:
+    """Whether it is drawn in one pass, from words alone."""
+    beside = resolved.regions, resolved.controls, resolved.likenesses
+    return not any(beside) and resolved.source is None and resolved.refine is None
+
+
 class _Told:
     """What is told of one pass, with the steps of others before and after it."""
 
     def __init__(
         self, before: int, after: int, previews: int, emerging: Emerging, stepped: Stepped,
-        emerged: Emerged,
+        emerged: Callable[[list[bytes]], None],
     ) -> None:  # fmt: skip
         self._before, self._after, self._previews = before, after, previews
         self._emerging, self._stepped, self._emerged = emerging, stepped, emerged
@@ -197,10 +237,9 @@ class _Told:
         """What diffusers calls after each step of a pass."""
         self.steps = pipe.num_timesteps
         done, steps = self._before + step + 1, self._before + self.steps + self._after
-        if self._previews and done < steps and done % self._previews == 0:
-            preview = self._emerging.preview()
-            if preview is not None:
-                self._emerged(preview)
+        due = self._previews and done < steps and done % self._previews == 0
+        if due and (jpegs := self._emerging.previews()):
+            self._emerged(jpegs)
         self._stepped(done, steps)
         if step + 1 == self.steps:
             # SDXL's VAE is held in fp32 beside a UNet in fp16; diffusers does not know of that.

@@ -25,11 +25,13 @@ on memory that is aligned otherwise."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """Where a tensor lies: bytes from the slab's begin, and its shape and type."""
+    """Where a tensor lies: bytes from the slab's begin, and its shape and type; `last` is whether
+    it lies in torch's channels_last format."""
 
     offset: int
     shape: tuple[int, ...]
     dtype: torch.dtype
+    last: bool = False
 
 
 Table = dict[str, Place]
@@ -99,7 +101,8 @@ def receive(connection: Connection) -> dict[str, torch.Tensor]:
 def _lay_out(tensors: Mapping[str, torch.Tensor]) -> tuple[Table, int]:
     table, end = {}, 0
     for name, tensor in tensors.items():
-        table[name] = Place(offset=end, shape=tuple(tensor.shape), dtype=tensor.dtype)
+        last = _is_last(tensor)
+        table[name] = Place(offset=end, shape=tuple(tensor.shape), dtype=tensor.dtype, last=last)
         end += -(-tensor.nbytes // _ALIGNMENT) * _ALIGNMENT
     return table, max(end, _ALIGNMENT)
 
@@ -113,7 +116,19 @@ def _view(slab: torch.Tensor, place: Place) -> torch.Tensor:
     size = place.dtype.itemsize
     for length in place.shape:
         size *= length
-    return slab[place.offset : place.offset + size].view(place.dtype).view(place.shape)
+    numbers = slab[place.offset : place.offset + size].view(place.dtype)
+    if place.last:
+        count, channels, height, width = place.shape
+        return numbers.view(count, height, width, channels).permute(0, 3, 1, 2)
+    return numbers.view(place.shape)
+
+
+def _is_last(tensor: torch.Tensor) -> bool:
+    """By the strides themselves: those of a 1x1 convolution fit both formats otherwise."""
+    if tensor.ndim != 4:
+        return False
+    _, channels, height, width = tensor.shape
+    return tensor.stride() == (height * width * channels, 1, width * channels, channels)
 
 
 def _anonymous_file(size: int) -> int:

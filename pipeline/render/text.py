@@ -88,6 +88,29 @@ def encode_all(pipe: Pipe, resolved: Resolved) -> Texts:
     return Texts(positive, negative, parts)
 
 
+def together(several: Sequence[Texts]) -> Texts:
+    """The prompts of several pictures without regions, of one length, for one call."""
+    first = several[0]
+    if len(several) == 1:
+        return first
+    negatives = [texts.negative for texts in several if texts.negative is not None]
+    return Texts(
+        _row([texts.prompt for texts in several]), _row(negatives) if negatives else None, []
+    )
+
+
+def _row(several: Sequence[Encoded]) -> Encoded:
+    pooled = [each.pooled for each in several if each.pooled is not None]
+    states = torch.cat([each.states for each in several])
+    return Encoded(states, torch.cat(pooled) if pooled else None)
+
+
+def pieces(pipe: Pipe, resolved: Resolved) -> int:
+    """How many pieces that fit the text encoder the prompts of a picture without regions take."""
+    texts = (resolved.prompt, resolved.negative if resolved.guidance > 1 else "")
+    return max(len(_pieces(pipe.tokenizer, text)) for text in texts)
+
+
 def _room(tokenizer: Any) -> int:
     """How many tokens the text encoder takes at once, without those that mark begin and end."""
     room: int = tokenizer.model_max_length - 2

@@ -1,4 +1,4 @@
-"""One worker: a process that draws with the keeper's weights, one picture at a time.
+"""One worker: a process that draws with the keeper's weights, one picture at a time or several.
 
 Owns the conversation with the runner over its socket and the deaths it dies by itself: it ends
 when the keeper or the runner does. Never decides what is drawn, and never writes to a weight.
@@ -7,47 +7,41 @@ when the keeper or the runner does. Never decides what is drawn, and never write
 import errno
 import gc
 import os
-import queue
 import socket
-import threading
 import time
 import traceback
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal, NamedTuple, NoReturn
 
 import torch
+from PIL import Image
 
-from pipeline.core.resolved import Task
+from pipeline.core.resolved import Made, Task
 from pipeline.inscription import is_ours
 from pipeline.pictures import place
 from pipeline.render import model, png
 from pipeline.render.birth import Outfit
+from pipeline.render.drawing import Drawing, Halt
 from pipeline.render.line import READY, Broke, Given, Holds, Leave, hear
+from pipeline.render.orders import Orders
 from pipeline.render.paint import Painter
 from pipeline.wire import (
-    Begin,
-    Cancel,
     Done,
-    End,
     Fault,
-    Halted,
     Hello,
     Message,
     Render,
-    Step,
     Warm,
     send,
-    unpack,
 )
 
 _MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "STATUS_ALLOC_FAILED")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_PATIENCE = 0.02
+"""Seconds that the first of several waits for the others, which are ordered one after the other."""
 _STICKY = ("CUDA error", "device-side assert", "illegal memory access")
-
-
-class Halt(Exception):
-    """The picture is wanted no longer."""
 
 
 class NoModel(Exception):
@@ -66,60 +60,6 @@ def main(outfit: Outfit, keeper: Connection) -> None:
     keeper.send(READY)
     Worker(outfit, runner, orders, keeper).run()
     os._exit(0)  # Nothing is left to be put in order, and torch takes long to do it.
-
-
-Order = Render | Given | Leave | Broke
-
-
-class Orders:
-    """What the runner says, read by a thread of its own, so that it is heard while drawing; and
-    what the keeper says of models, in between pictures."""
-
-    def __init__(self, runner: socket.socket) -> None:
-        self._runner = runner
-        self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
-        self._cancelled: str | None = None
-        self._ended = False
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def next(self) -> Order | None:
-        """Wait for something to do; None is the end."""
-        return None if self._ended else self._orders.get()
-
-    def put(self, order: Given | Leave | Broke) -> None:
-        """Have something done after what was ordered before."""
-        self._orders.put(order)
-
-    def unwanted(self, task: str) -> bool:
-        """Whether this task is to be stopped."""
-        return self._ended or self._cancelled == task
-
-    def _listen(self) -> None:
-        buffer = bytearray()
-        while True:
-            try:
-                data = self._runner.recv(65536)
-            except OSError:
-                data = b""
-            if not data:
-                os._exit(0)  # The runner is gone; nobody waits for this picture.
-            buffer += data
-            for message in unpack(buffer):
-                self._take(message)
-
-    def _take(self, message: Message) -> None:
-        match message:
-            case Render():
-                # A task may come back under its id; what was cancelled was the earlier one.
-                self._cancelled = None
-                self._orders.put(message)
-            case Cancel(task=task):
-                self._cancelled = task
-            case End():
-                self._ended = True
-                self._orders.put(None)
-            case _:
-                os._exit(1)
 
 
 class Artist(NamedTuple):
@@ -146,9 +86,7 @@ class Worker:
         while (order := self._orders.next()) is not None:
             match order:
                 case Render():
-                    answer = self._attempt(order)
-                    self._say(answer)
-                    if isinstance(answer, Fault) and answer.ends:
+                    if not self._render(self._with_mates(order)):
                         return
                 case Given():
                     self._take(order)
@@ -184,53 +122,84 @@ class Worker:
         self._keeper.send(_said(error))
         os._exit(1)
 
-    def _artist(self, task: Task) -> Artist:
+    def _artist(self, task: Task) -> Artist | None:
         artist = self.artists.get(task.resolved.model)
         if artist is None and not self._outfit.several:
-            artist = next(iter(self.artists.values()), None)
-        if artist is None:
-            raise NoModel(f"the model {task.resolved.model[:12]} is not at hand")
+            return next(iter(self.artists.values()), None)
         return artist
 
-    def _attempt(self, order: Render) -> Message:
+    def _with_mates(self, first: Render) -> list[Render]:
+        """What is drawn at once with this: others like it, where it may be several."""
+        artist = self._artist(first.task)
+        if self._outfit.batch == 1 or artist is None or not _has_mates(first):
+            return [first]
+
+        def alike(other: Render) -> bool:
+            return _has_mates(other) and artist.painter.alike(
+                first.task.resolved, other.task.resolved
+            )
+
+        return self._orders.mates(first, alike, self._outfit.batch, _PATIENCE)
+
+    def _render(self, orders: Sequence[Render]) -> bool:
+        """Draw these at once, or one by one where that cannot be; whether this process goes on."""
+        drawing = Drawing([order.task for order in orders], self._orders.unwanted, self._say)
         try:
-            return self._draw(order.task, Path(order.root))
+            return self._draw(orders, drawing)
         except Halt:
-            return Halted(task=order.task.id)
+            return True
         except Exception as error:
-            fault = self._fault(order.task, error)
+            fault = self._fault(orders[0].task, error)
         # Out here the traceback is gone, which has held every tensor of the failed picture.
         gc.collect()
-        if not fault.ends:
-            torch.cuda.empty_cache()
-        return fault
+        if len(orders) == 1:
+            self._say(fault)
+            if fault.ends:
+                return False
+        torch.cuda.empty_cache()
+        left = [order for order in orders if order.task.id not in drawing.halted]
+        return len(orders) == 1 or all(self._render([order]) for order in left)
 
-    def _draw(self, task: Task, root: Path) -> Done:
+    def _draw(self, orders: Sequence[Render], drawing: Drawing) -> bool:
+        """Draw these at once and put them where they belong; whether this process goes on.
+
+        Raises:
+            Halt: nobody wants any of them any more.
+        """
         start = time.monotonic()
-
-        def begun(encoding: float) -> None:
-            self._check(task)
-            self._say(Begin(task=task.id, at=time.monotonic(), encoding=encoding))
-
-        emerged: list[bytes] = []
-
-        def stepped(step: int, steps: int) -> None:
-            preview = emerged.pop() if emerged else None
-            self._say(Step(task=task.id, step=step, steps=steps, preview=preview))
-            self._check(task)
-
-        painter, called = self._artist(task)
+        task, root = orders[0].task, Path(orders[0].root)
+        artist = self._artist(task)
+        if artist is None:
+            raise NoModel(f"the model {task.resolved.model[:12]} is not at hand")
+        painter = artist.painter
         painter.wear(task.resolved.adapters, root)
         painter.show(task.resolved.likenesses, root)
-        guides = painter.gather(task.resolved, root)
-        lean = task.lean
-        image = painter.paint(
-            task.resolved, task.seed, begun, stepped,
-            guides=guides, lean=lean, previews=self._outfit.previews, emerged=emerged.append,
+        shots = [(order.task.resolved, order.task.seed) for order in orders]
+        images = painter.paint_alike(
+            shots * task.batch, drawing.begun, drawing.stepped,
+            guides=painter.gather(task.resolved, root), lean=task.lean,
+            previews=self._outfit.previews, emerged=drawing.emerged,
         )  # fmt: skip
-        made = painter.made(lean=lean)
-        data = png.encode(image, task, called, made)
-        placed = place(root, task, data, lambda path: is_ours(path, task))
+        answers: list[Done | Fault] = []
+        for number, order in enumerate(orders):
+            if order.task.id not in drawing.halted:
+                # One that is drawn as it was in a batch is the only order, and all its images.
+                at = number + task.place
+                made = painter.made(lean=task.lean, batch=len(images), place=at)
+                answers.append(self._keep(order, images[at], artist.called, made, start))
+                self._say(answers[-1])
+        return not any(isinstance(answer, Fault) and answer.ends for answer in answers)
+
+    def _keep(
+        self, order: Render, image: Image.Image, called: str, made: Made, start: float
+    ) -> Done | Fault:
+        """Put a picture where it belongs."""
+        task, root = order.task, Path(order.root)
+        try:
+            data = png.encode(image, task, called, made)
+            placed = place(root, task, data, lambda path: is_ours(path, task))
+        except Exception as error:
+            return self._fault(task, error)
         return Done(
             task=task.id,
             file=placed.file,
@@ -251,15 +220,16 @@ class Worker:
             kind, ends = "out_of_memory", True
         return Fault(task=task.id, kind=kind, error=said, ends=ends)
 
-    def _check(self, task: Task) -> None:
-        if self._orders.unwanted(task.id):
-            raise Halt
-
     def _say(self, message: Message) -> None:
         try:
             send(self._runner, message)
         except OSError:
             os._exit(0)
+
+
+def _has_mates(order: Render) -> bool:
+    """Whether others may be drawn at once with it, if they are alike."""
+    return not (order.alone or order.task.lean or order.task.batch > 1)
 
 
 def _is_shortage(error: Exception) -> bool:

@@ -47,9 +47,8 @@ _encoder = msgspec.json.Encoder()
 
 
 class _Card(Struct, frozen=True):
-    """A job's view, ready made, and what it was made from."""
+    """A job's view, ready made, and after how many declarations; a fact about the job ends it."""
 
-    job: object
     declared: int
     view: JobView
     raw: msgspec.Raw
@@ -82,6 +81,8 @@ class Board:
         if submitted is not None:
             self._jobs.forget(submitted)
         evolve(self.state, seq, at, event)
+        if key is not None:
+            self._cards.pop(key, None)
         if submitted is not None:
             self._jobs.learn(submitted)
         if known is not None and key is not None:
@@ -147,7 +148,7 @@ class Board:
         picture was ever drawn."""
         views = [self.job(key) for key in jobs]
         owed, pictures = sum(view.work for view in views), sum(view.left for view in views)
-        return self.pace.seconds(owed, pictures, drawing, self.state.workers)
+        return self.pace.seconds(owed, pictures, drawing, self.state.at_once)
 
     def picture(self, name: str) -> Image | None:
         """The finished picture or sheet of that public id, if the journal knows one."""
@@ -245,8 +246,7 @@ class Board:
 
     def _stale_in_view(self, job: JobState) -> bool | None:
         card = self._cards.get(job.key)
-        current = card is not None and card.job is job and card.declared == self._declared
-        return card.view.stale if card is not None and current else None
+        return card.view.stale if card is not None and card.declared == self._declared else None
 
     def _shown(self, asked: Wants) -> tuple[list[str], list[str], Older]:
         """What a snapshot has: jobs that are not at rest, the newest of the others, and how many
@@ -273,12 +273,11 @@ class Board:
         return view
 
     def _card(self, key: str) -> _Card:
-        job = self.state.jobs[key]
         card = self._cards.get(key)
-        if card is None or card.job is not job or card.declared != self._declared:
+        if card is None or card.declared != self._declared:
             view = self._view(key)
             raw = msgspec.Raw(_encoder.encode(view))
-            card = self._cards[key] = _Card(job, self._declared, view, raw)
+            card = self._cards[key] = _Card(self._declared, view, raw)
             self.doubts.seen(key, stale=view.stale)
         return card
 

@@ -49,6 +49,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     workers: int = 3
     device: str = "auto"
     threads: int = 0
+    batch: int = 1
     start_method: Literal["fork", "spawn"] = "fork"
     host: str = "127.0.0.1"
     port: int = 8328
@@ -298,6 +299,11 @@ _RULES: dict[str, tuple[str, str, Callable[[object, bool], Any]]] = {
         _word("auto|yes|no"),
     ),
     "threads": ("a whole number from 0 to 1024", "0 shares the cores out", _whole(0, 1024)),
+    "batch": (
+        "a whole number from 1 to 16",
+        "each worker draws up to so many pictures at once that are alike; it takes more memory",
+        _whole(1, 16),
+    ),
     "start_method": (
         "fork or spawn",
         "fork takes workers from one process that has all imports; with spawn each has its own",

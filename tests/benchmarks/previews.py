@@ -24,9 +24,9 @@ class _Timed(Emerging):
         super().__init__(pipe)
         self.seconds: list[float] = []
 
-    def preview(self) -> bytes | None:
+    def previews(self) -> list[bytes]:
         start = time.perf_counter()
-        made = super().preview()
+        made = super().previews()
         self.seconds.append(time.perf_counter() - start)
         return made
 

@@ -8,6 +8,7 @@ from pipeline import __version__
 from pipeline.cluster import words as w
 from pipeline.cluster.post import Post
 from pipeline.modelfiles import ModelFiles
+from pipeline.pool import Manner
 
 
 def setup(tmp_path: Path, version: str = __version__) -> bytes:
@@ -16,7 +17,7 @@ def setup(tmp_path: Path, version: str = __version__) -> bytes:
     return w.pack(
         w.Setup(
             version=version, models=models, held=("ab" * 32,), workers=1, device="cpu", threads=1,
-            previews=0, package=Path("/nowhere"), name="one",
+            manner=Manner(), package=Path("/nowhere"), name="one",
         )
     )  # fmt: skip
 

@@ -17,6 +17,7 @@ from pipeline.cluster.rays import CannotReach, NoRay, RayFleet, Unprotected, con
 from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.journal import JOURNAL_NAME, replay
+from pipeline.pool import Manner
 from tests.cli.command import anime
 from tests.cluster import rayed
 from tests.studio import Studio
@@ -104,7 +105,7 @@ class Telling:
 def test_each_gpu_has_an_actor_and_one_that_died_is_replaced() -> None:
     """Ray is told of GPUs that are not there, and places as if they were."""
     setup = w.Setup(
-        version="0", models=(), held=(), workers=1, device="auto", threads=1, previews=0,
+        version="0", models=(), held=(), workers=1, device="auto", threads=1, manner=Manner(),
         package=Path("/nowhere"),
     )  # fmt: skip
     heard: list[tuple[str, w.Word | None]] = []

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from pipeline.cluster import words as w
 from pipeline.model import Told
 from pipeline.modelfiles import ModelFiles
+from pipeline.pool import Manner
 from tests.fakes import FAKE_MADE
 from tests.render.conftest import task
 
 SETUP = w.Setup(
     version="0", models=(ModelFiles(path=Path("/m"), told=Told(vae=Path("/v")), sha256="ab"),),
-    held=("ab",), workers=2, device="cpu", threads=1, previews=3, package=Path("/p"),
+    held=("ab",), workers=2, device="cpu", threads=1, manner=Manner(previews=3), package=Path("/p"),
     weights={"ab": 5}, name="one",
 )  # fmt: skip
 LACK = w.Lack(called="LoRA x", sha256="ab", why="nothing at /x")

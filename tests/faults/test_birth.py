@@ -12,7 +12,7 @@ from tests.processes import gone
 CHILD = """
 import ctypes, os
 from pipeline.render.birth import begin
-begin(os.getppid())
+begin(os.getppid(), "anime-test")
 print(os.getpid(), flush=True)
 ctypes.PyDLL(None).sleep(100)  # in C, and no other thread of Python may run meanwhile
 """
@@ -38,5 +38,5 @@ def test_it_is_gone_within_5_s_of_its_parents_death_also_deep_in_c() -> None:
 
 
 def test_it_ends_at_once_where_its_parent_was_dead_before_it_looked() -> None:
-    code = "from pipeline.render.birth import begin; begin(1); raise SystemExit(9)"
+    code = "from pipeline.render.birth import begin; begin(1, 'anime-test'); raise SystemExit(9)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

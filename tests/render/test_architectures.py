@@ -25,6 +25,7 @@ from pipeline.render.paint import Painter
 from pipeline.render.text import encode
 from pipeline.weights import ModelError
 from tests.render import original
+from tests.render.bare import laid_out
 from tests.render.conftest import Pool
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # diffusers of numpy 2
@@ -58,6 +59,7 @@ class Case:
         self.folder = folder / "diffusers"
         self.bare.save_pretrained(str(self.folder), safe_serialization=True)
         self.file = original.save_single(self.bare, folder / f"{family}.safetensors")
+        laid_out(self.bare)
         config = self.bare.scheduler.config.items()
         self.scheduler = {key: value for key, value in config if key[0] != "_"}
 

@@ -1,8 +1,5 @@
 """A picture that does not fit is drawn once more with less memory, and the model is as before."""
 
-import multiprocessing
-import queue
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +11,11 @@ from msgspec.structs import replace
 from PIL import Image, ImageChops, ImageStat
 
 from pipeline import inscription
-from pipeline.core.resolved import Region, Resolved, Task
+from pipeline.core.resolved import Region, Resolved
 from pipeline.render import lean
-from pipeline.render.birth import Outfit
 from pipeline.render.paint import Painter
-from pipeline.render.worker import Artist, Orders, Worker
-from pipeline.wire import Done, Fault, Message, Render, unpack
+from pipeline.wire import Done, Fault
+from tests.render.answering import answers
 from tests.render.bare import load
 from tests.render.conftest import RESOLVED, task
 
@@ -170,30 +166,3 @@ def test_any_other_failure_leaves_the_worker_at_work(pipe: Any, tmp_path: Path) 
     assert (fault.kind, fault.ends) == ("error", False)
     assert isinstance(done, Done)
     assert not done.made.lean
-
-
-class Ordered(Orders):
-    """Orders that are there already, so that nobody has to listen."""
-
-    def __init__(self, orders: list[Render]) -> None:
-        self._orders = queue.SimpleQueue()
-        self._cancelled, self._ended = None, False
-        for order in [*orders, None]:
-            self._orders.put(order)
-
-
-def answers(pipe: Any, root: Path, *tasks: Task) -> list[Message]:
-    """What a worker says at the end of each picture, until it ends."""
-    ours, theirs = socket.socketpair()
-    outfit = Outfit(name="worker-1", keeper=0, address="", device="cpu", threads=1)
-    orders = Ordered([Render(task=one, root=str(root)) for one in tasks])
-    keeper, _ = multiprocessing.Pipe()
-    with ours, theirs, keeper:
-        worker = Worker(outfit, theirs, orders, keeper)
-        worker.artists["ab" * 32] = Artist(Painter(pipe, CPU), "tiny")
-        worker.run()
-        theirs.shutdown(socket.SHUT_WR)
-        buffer = bytearray()
-        while data := ours.recv(65536):
-            buffer += data
-    return [one for one in unpack(buffer) if isinstance(one, Done | Fault)]

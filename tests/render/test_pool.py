@@ -20,6 +20,7 @@ from pipeline.core.record import Record
 from pipeline.modelfiles import ModelFiles
 from pipeline.pool import WorkerPool
 from tests.processes import descendants
+from tests.render.bare import laid_out
 from tests.render.conftest import Pool, task
 
 # Processes import torch before they draw: seconds on an idle machine, a minute on a busy one.
@@ -209,7 +210,7 @@ def _bare(model: Path, record: Record) -> Image.Image:
     torch.set_num_threads(record.made.threads)
     pipeline: Any = diffusers.StableDiffusionPipeline
     pipe = pipeline.from_pretrained(str(model), dtype=torch.float32, safety_checker=None)
-    pipe.set_progress_bar_config(disable=True)
+    laid_out(pipe).set_progress_bar_config(disable=True)
     pipe.scheduler = diffusers.DPMSolverMultistepScheduler.from_config(
         pipe.scheduler.config, use_karras_sigmas=True, final_sigmas_type="zero"
     )

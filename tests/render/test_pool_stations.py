@@ -17,6 +17,7 @@ from pipeline.core.resolved import Picture, Source
 from pipeline.model import describe
 from pipeline.modelfiles import ModelFiles
 from pipeline.pictures import sha256_of
+from pipeline.pool import Manner
 from tests.cluster.fleets import Here
 from tests.render.conftest import Pool, task
 
@@ -30,7 +31,14 @@ def pool_over(root: Path, fleet: Here, model: Path) -> Iterator[Pool]:
     def make(wake: Callable[[], None]) -> ClusterPool:
         files = ModelFiles(path=model, sha256=describe(model).sha256)
         return ClusterPool(
-            root, files, fleet=fleet, workers=1, device="cpu", threads=1, wake=wake, previews=1
+            root,
+            files,
+            fleet=fleet,
+            workers=1,
+            device="cpu",
+            threads=1,
+            wake=wake,
+            manner=Manner(previews=1),
         )
 
     pool = Pool(root, make)
