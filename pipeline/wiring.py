@@ -69,12 +69,13 @@ def produce(
         hashes = root / PRIVATE / "cache" / "model-hashes.json"
         stock = take_stock(settings, hashes)
         state = restore(root)
-        first = first_model(state, stock.usual.sha256, stock.files)
-        snapshot.renew(root / PRIVATE, state, journal.end)
-        pictures.sweep(root)
         audiences: list[Audience] = [audience]
         if page:
             audiences.append(_page(settings, root, state.copy(), ending, note))
+        # A large inbox is looked through here: who opens the page need not wait for that.
+        first = first_model(state, stock.usual.sha256, stock.files)
+        snapshot.renew(root / PRIVATE, state, journal.end)
+        pictures.sweep(root)
         inbox = Inbox(root, polling=settings.polling, adapters=stock.adapters)
         inbox.start()
         ending.callback(inbox.stop)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from pipeline import pictures, snapshot
 from pipeline.core import events as e
@@ -218,5 +219,6 @@ class World:
 
 
 def canonical(state: State) -> bytes:
-    """A state as JSON, with its keys sorted."""
-    return json.dumps(msgspec.to_builtins(state, str_keys=True), sort_keys=True).encode()
+    """A state as JSON, with its keys sorted; jobs of a snapshot are unpacked for that."""
+    whole = replace(state, jobs=dict(state.jobs.items()))
+    return json.dumps(msgspec.to_builtins(whole, str_keys=True), sort_keys=True).encode()

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import time
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -301,13 +302,16 @@ def _parent(pid: int) -> int:
 
 def _sockets(pid: int) -> set[str]:
     """The sockets that a process has and this one has not, which may have had some before."""
-    here = {os.readlink(link) for link in _links(os.getpid())}
-    there = {os.readlink(link) for link in _links(pid)}
-    return {name for name in there - here if name.startswith("socket:")}
+    return {name for name in _open(pid) - _open(os.getpid()) if name.startswith("socket:")}
 
 
-def _links(pid: int) -> list[Path]:
-    return [link for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
+def _open(pid: int) -> set[str]:
+    """What a process has open; something may be closed while it is looked at."""
+    found = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(os.readlink(link))
+    return found
 
 
 def _settled(house: _House, *models: str) -> bool:

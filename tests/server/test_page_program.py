@@ -64,7 +64,6 @@ def step(page: Page) -> int:
     return int(said.split()[1])
 
 
-@pytest.mark.slow
 def test_a_dropped_file_is_seen_to_become_a_picture(show: Show) -> None:
     page = show.page
     expect(page.locator("#empty")).to_be_visible()
