@@ -6,6 +6,7 @@ of them. Loads safetensors only, from local files only, and runs no code that co
 
 import gc
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,11 +51,13 @@ class Loaded:
             for name, tensor in _tensors(module).items()
         }
         # From here on each weight is held by that table alone, and goes as the slab is filled.
-        self._parts = {name: module.to("meta") for name, module in modules.items()}
+        parts: dict[str, Any] = {name: module.eval().to("meta") for name, module in modules.items()}
         self._slab = Slab(tensors, device)
-        self._parts |= {name: getattr(pipe, name) for name in TOKENS if hasattr(pipe, name)}
+        parts |= {name: getattr(pipe, name) for name in TOKENS if hasattr(pipe, name)}
         # Not the scheduler itself: it holds tensors, which would be shared, and it writes to them.
-        self._scheduler = (type(pipe.scheduler), dict(pipe.scheduler.config))
+        scheduler = (type(pipe.scheduler), dict(pipe.scheduler.config))
+        # Once for all workers, of whom one may be waited for.
+        self._packed = bytes(ForkingPickler.dumps((parts, scheduler)))
 
     @property
     def size(self) -> int:
@@ -67,7 +70,7 @@ class Loaded:
 
     def send(self, connection: Connection) -> None:
         """Give the model to a worker, which takes it by `attach`."""
-        connection.send((self._parts, self._scheduler))
+        connection.send_bytes(self._packed)
         self._slab.send(connection)
 
 
@@ -131,18 +134,21 @@ def attach(parcel: Parcel) -> Pipe:
     for part in WEIGHTS:
         if part in parts:
             _assign(parts[part], part, tensors)
-            parts[part].eval().requires_grad_(False)
     pipe = _pipeline(**parts, scheduler=scheduler.from_config(config))
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
 
 def _make_known(encoder: Any) -> None:
-    """Make one of its kind and throw it away. Transformers learns what a class can tell of its
-    layers when one is made, which in this process none was: without that it would tell nothing, and
-    SDXL, and any `clip_skip`, listen to an earlier layer than the last."""
+    """Make a small one of its kind and throw it away. Transformers learns what a class can tell of
+    its layers when one is made, which in this process none was: without that it would tell nothing,
+    and SDXL, and any `clip_skip`, listen to an earlier layer than the last."""
+    small = type(encoder.config)(
+        hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1,
+        vocab_size=8, max_position_embeddings=8, projection_dim=8,
+    )  # fmt: skip
     with torch.device("meta"):
-        type(encoder)(encoder.config)
+        type(encoder)(small)
 
 
 def _pipeline(**parts: Any) -> Pipe:

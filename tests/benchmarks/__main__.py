@@ -41,6 +41,8 @@ BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "png": png,
     "cluster": cluster,
 }
+BY_NAME = ("history", "cluster")
+"""What takes longer than ten minutes, or needs more than is installed: only where it is named."""
 ON_GPU = {"gpu": gpu} | {name: BENCHMARKS[name] for name in ("latency", "lives")}
 """Weights on a GPU are not in the memory that PSS speaks of; `gpu` on a CPU is a miniature."""
 
@@ -54,23 +56,27 @@ def main() -> int:
     asked = parser.parse_args()
     device = "cuda" if asked.gpu else "cpu"
     every = BENCHMARKS | ON_GPU
-    here = [name for name in BENCHMARKS if name != "cluster" or not rayed.missing()]
+    here = [name for name in BENCHMARKS if name not in BY_NAME]
+    here += [] if rayed.missing() else ["cluster"]
     names = asked.names or (list(ON_GPU) if asked.gpu else here)
     if unknown := [name for name in names if name not in every]:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(every)}")
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name in names:
-            print(f"{name} …", file=sys.stderr, flush=True)
-            found = every[name](Path(folder), device)
-            for row in found:
-                print(f"  {row.what}: {row.figure:.3g} {row.unit}", file=sys.stderr, flush=True)
-            rows += found
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, {device}, "
-        f"Python {platform.python_version()}\n"
-    )
-    print(table(rows))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for name in names:
+                print(f"{name} …", file=sys.stderr, flush=True)
+                found = every[name](Path(folder), device)
+                for row in found:
+                    print(f"  {row.what}: {row.figure:.3g} {row.unit}", file=sys.stderr, flush=True)
+                rows += found
+    finally:
+        # What was measured is not lost with what cannot be.
+        print(
+            f"{platform.machine()}, {os.cpu_count()} cores, {device}, "
+            f"Python {platform.python_version()}\n"
+        )
+        print(table(rows), flush=True)
     if asked.plot is not None:
         asked.plot.write_text(plot(rows))
     return 0 if all(row.good for row in rows) else 1
