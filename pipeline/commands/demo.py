@@ -33,8 +33,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 FOLDER = Path("demo")
 SHEET = "contact-sheet.png"
 MARKER = ".anime-demo"
-_DRAWN = (PRIVATE, "*.error.txt", "*.[0-9][0-9].png")
-"""What a run leaves in the examples, if somebody made it there."""
+_OTHER = (PRIVATE, "*.error.txt", "*.png", "*.svg", "README.md", "pre-commit")
+"""What stands beside the examples and is none, and what a run leaves if somebody made it there."""
 _MARKED = "`anime demo` made this folder, and makes it anew each time.\n"
 
 
@@ -58,7 +58,7 @@ def prepare(folder: Path, examples: Path) -> None:
     if os.path.lexists(folder):
         _remove(folder)
     try:
-        shutil.copytree(examples, folder, ignore=shutil.ignore_patterns(*_DRAWN))
+        shutil.copytree(examples, folder, ignore=shutil.ignore_patterns(*_OTHER))
         (folder / MARKER).write_text(_MARKED, encoding="utf-8")
     except OSError as error:
         raise NoDemo(f"{folder} cannot be made: {error}", "make room, or use --folder") from error
