@@ -181,12 +181,10 @@ class WorkerPool:
         It may still be finished instead; whoever asks again changes nothing.
         """
         for worker in self._workers.values():
-            for seat in worker.busy:
-                if seat.task is None or seat.task.id != task or seat.unwanted:
-                    continue
-                if worker.link is not None:
-                    seat.unwanted = True
-                    worker.link.send(Cancel(task=task))
+            seat = worker.seat_of(task)
+            if seat is not None and not seat.unwanted and worker.link is not None:
+                seat.unwanted = True
+                worker.link.send(Cancel(task=task))
 
     def rest(self) -> None:
         """End all processes, which gives the memory of the device back, until `rouse`.

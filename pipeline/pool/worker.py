@@ -116,6 +116,10 @@ class Worker:
         """The seats with something to draw."""
         return [seat for seat in self.seats if seat.task is not None]
 
+    def seat_of(self, task: str | None) -> Seat | None:
+        """The seat that has a task, by the task's id."""
+        return next((seat for seat in self.busy if seat.task and seat.task.id == task), None)
+
     def live(self, held: Collection[str]) -> tuple[WorkerLive, ...]:
         """What it does at this moment, by seat."""
         phase: Literal["starting", "switching", "idle"] = "starting"
@@ -166,8 +170,7 @@ class Worker:
             return (
                 WorkerWarm(worker=self.seats[0].name, pid=self.pid or 0) if self._models else None
             )
-        said_of = getattr(message, "task", None)
-        seat = next((one for one in self.busy if one.task and one.task.id == said_of), None)
+        seat = self.seat_of(getattr(message, "task", None))
         if seat is None or seat.task is None:
             return None
         self._heard_at = now

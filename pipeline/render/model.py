@@ -43,7 +43,7 @@ class Loaded:
         modules = {name: getattr(pipe, name) for name in WEIGHTS if hasattr(pipe, name)}
         for part in CONVOLVED:
             # Before they are shared, since it makes them anew: so convolutions need not turn them
-            # round at each call, an eighth of the time of a picture on a CPU.
+            # round at each call.
             modules[part].to(memory_format=torch.channels_last)
         tensors = {
             f"{part}/{name}": tensor.detach()

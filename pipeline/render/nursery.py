@@ -1,8 +1,8 @@
 """Where workers are born: a process that has all their imports and does nothing else.
 
-Owns that process and the births and deaths in it. A worker forked from it draws after a second,
-where one that imports torch and diffusers by itself takes ten, and shares with the others the
-300 MB that these take. It is forked off before there is a second thread, a model or a context of
+Owns that process and the births and deaths in it. A worker forked from it need not import torch
+and diffusers, which takes seconds, and shares with the others the memory that they take. It is
+forked off before there is a second thread, a model or a context of
 CUDA, none of which a fork survives. Only for Linux: elsewhere, and where the settings ask for it,
 workers are spawned.
 """

@@ -93,6 +93,19 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.build(tmp_path_factory.mktemp("models") / "tiny")
 
 
+@pytest.fixture
+def pipe(tiny_model: Path) -> Iterator[Any]:
+    """The tiny model as diffusers alone has it, on one thread, for one test alone."""
+    import torch  # It is for those who ask for a model.
+
+    from tests.render.bare import load
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield load(tiny_model)
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another one, with other weights."""

@@ -1,6 +1,6 @@
 """A picture that does not fit is drawn once more with less memory, and the model is as before."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,10 @@ from pipeline.render import lean
 from pipeline.render.paint import Painter
 from pipeline.wire import Done, Fault
 from tests.render.answering import answers
-from tests.render.bare import load
 from tests.render.conftest import RESOLVED, task
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # diffusers of numpy 2
-
-
-@pytest.fixture
-def pipe(tiny_model: Path) -> Iterator[Any]:
-    """The tiny model, for one test alone."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield load(tiny_model)
-    torch.set_num_threads(threads)
 
 
 def large() -> Any:

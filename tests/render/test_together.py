@@ -1,6 +1,5 @@
 """Pictures that are alike are drawn at once, each as it would be among others of their number."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,20 +14,10 @@ from pipeline.core.samplers import Sampler, Schedule
 from pipeline.render.paint import Painter
 from pipeline.wire import Begin, Done, Fault, Message, Step
 from tests.render.answering import answers, words
-from tests.render.bare import load
 from tests.render.conftest import RESOLVED, task
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # diffusers of numpy 2
-
-
-@pytest.fixture
-def pipe(tiny_model: Path) -> Iterator[Any]:
-    """The tiny model, for one test alone."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield load(tiny_model)
-    torch.set_num_threads(threads)
 
 
 WORDS = ["red", "blue", "hat", "cat"]
