@@ -152,12 +152,18 @@ class Complaints:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self.told: set[str] = set()
+        """The manifests that have one now."""
 
     def refresh(self, state: State, files: Iterable[str]) -> None:
         """Make the error files of these manifests say what is true now."""
         for file in sorted(files):
             problems = state.rejected.get(file, ())
             waits = self._waiting(state, file)
+            if problems or waits:
+                self.told.add(file)
+            else:
+                self.told.discard(file)
             try:
                 if problems or waits:
                     write_report(self._root, file, problems, waits)

@@ -7,11 +7,9 @@ disk and nobody has been told; until a commit has done, the state is not to be a
 import logging
 from collections.abc import Sequence
 
-from pipeline import snapshot
 from pipeline.audience import Audience
 from pipeline.core import events as e
-from pipeline.core.evolve import evolve
-from pipeline.core.ripple import ripple
+from pipeline.core.ripple import spread
 from pipeline.core.state import State
 from pipeline.journal import Entry, Journal
 
@@ -34,9 +32,8 @@ class Ledger:
         """Fold events that the next commit makes durable, and note how far they reach."""
         for event in events:
             self._at = self._at or self._journal.now()
-            evolve(self.state, self.state.seq + 1, self._at, event)
+            reach = spread(self.state, self.state.seq + 1, self._at, event)
             self._batch.append(event)
-            reach = ripple(self.state, event)
             self.jobs |= reach.jobs
             self.files |= reach.files
 
@@ -53,11 +50,8 @@ class Ledger:
             Entry(type=name, fields=fields, v=e.VERSION)
             for name, fields in map(e.encode, self._batch)
         ]
-        sealed = self._journal.sealed
         lines = self._journal.append(entries, at=self._at)
         for line, event in zip(lines, self._batch, strict=True):
             log.debug("%d %s", line.seq, line.type)
             self._audience.recorded(line, event)
         self._batch, self._at = [], ""
-        if self._journal.sealed != sealed:
-            snapshot.renew(self._journal.path.parent, self.state, self._journal.end)

@@ -3,11 +3,12 @@
 Owns the two Protocols only; `pipeline.inbox` and `pipeline.pool` know nothing of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Protocol
 
 from pipeline.core import observed as o
 from pipeline.core.resolved import Task
+from pipeline.inbox.files import Known
 
 
 class Inbox(Protocol):
@@ -21,6 +22,12 @@ class Inbox(Protocol):
     def quiet(self) -> bool: ...
     @property
     def git_works(self) -> bool: ...
+    @property
+    def names(self) -> Set[str]: ...
+    def recall(self, file: str) -> o.FileSeen | None: ...
+    def remember(
+        self, now: float, wall: float, besides: Set[str] = frozenset()
+    ) -> dict[str, Known]: ...
     def step(self, now: float) -> Sequence[o.FileSeen | o.FileGone]: ...
     def wait(self, timeout: float) -> bool: ...
     def wake(self) -> None: ...

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from pipeline import shelf, vanished
+from pipeline import settled, shelf, snapshot, vanished
 from pipeline.audience import Audience
 from pipeline.complaints import Complaints
 from pipeline.core import events as e
@@ -24,6 +24,7 @@ from pipeline.core.state import State
 from pipeline.core.status import status
 from pipeline.dispatch import Dispatch
 from pipeline.errors import AnimeError
+from pipeline.history import PRIVATE
 from pipeline.journal import Journal, JournalFull
 from pipeline.ledger import Ledger
 from pipeline.orders import Orders
@@ -38,6 +39,8 @@ BATCH = 256
 """Most observations that are decided and flushed together."""
 TURN = 0.25
 """Seconds after which a turn of deciding or handing out ends and the next looks around first."""
+MOMENT = 0.05
+"""Seconds of a turn that are for what has no haste."""
 AGAIN = 1.0
 """Seconds between two tries to write where there was no room."""
 PATIENCE = 0.2
@@ -62,7 +65,7 @@ class Runner:
         inbox: Inbox,
         journal: Journal,
         pool: Pool,
-        state: State,
+        resumed: settled.Resumed,
         audience: Audience,
         opening: Sequence[e.Event] = (),
         once: bool = False,
@@ -70,11 +73,13 @@ class Runner:
         unload_after: float = 0.0,
         turned: Callable[[float], None] = lambda now: None,
     ) -> None:
-        """`state` is the fold of the journal; `opening` is recorded first; `grace` is how many
+        """`resumed` is the fold of the journal; `opening` is recorded first; `grace` is how many
         seconds a stop waits for the pictures in work; `once` ends when nothing is owed; after
         `unload_after` seconds with nothing to draw the model is unloaded, 0 is never; `turned` is
         called with the time after every turn of the loop."""
         self._root, self._inbox, self._pool, self._audience = root, inbox, pool, audience
+        self._journal = journal
+        state = resumed.state
         self._ledger = Ledger(journal=journal, state=state, audience=audience)
         self._complaints = Complaints(root)
         self._opening, self._once, self._grace = list(opening), once, grace
@@ -87,6 +92,10 @@ class Runner:
         self._before = list(state.jobs)
         """The jobs of earlier runs that are still to be looked at: they may owe a sheet, or have
         pictures that belong on the shelf."""
+        self._ledger.jobs.update(resumed.jobs)
+        self._ledger.files.update(resumed.manifests)
+        self._sealed = -1
+        """How much of the journal was sealed when what was settled was last kept."""
         self._files: deque[o.FileSeen | o.FileGone] = deque()
         self._work = Dispatch(root, pool, self._record)
         self._unloading = Unloading(pool, unload_after)
@@ -113,7 +122,7 @@ class Runner:
         try:
             self._pool.start()
             while not self._ended(deadline):
-                self._inbox.wait(0.0 if self._files or self._before else PATIENCE)
+                self._inbox.wait(0.0 if self._undecided or self._before else PATIENCE)
                 self.step(time.monotonic())
                 self._turned(time.monotonic())
                 if self._stops and deadline is None:
@@ -124,6 +133,7 @@ class Runner:
                 self._pool.kill()
             else:
                 self._pool.stop(5.0)
+        self.keep(time.monotonic())
         return 1 if self._once and self._needs_a_person() else 0
 
     def stop(self) -> None:
@@ -143,16 +153,49 @@ class Runner:
         for report in reports:
             self._ledger.fold(decide(self.state, report))
         self._commit()
-        if self._files:
+        self._follow()
+        if self._undecided:
             # Thousands came at once: a signal is heard before the rest is decided.
             self._tell()
             return
-        self._follow()
         self._obey()
         self._dispatch()
         self._unloading.step(self.state, now, busy=bool(self._work.busy))
         self._tidy()
         self._tell()
+        if self._journal.sealed != self._sealed and self._settled:
+            self.keep(now)
+
+    @property
+    def _settled(self) -> bool:
+        """Whether nothing is left that what is known asks for, but to draw."""
+        if self._inbox.lost or not self._inbox.quiet or not self._sight.complete:
+            return False
+        waiting = self._undecided or self._touched or self._painted or self._before
+        return not waiting and not self._unrecorded and not self._sheets.busy
+
+    def keep(self, now: float, *, worth: int = snapshot.WORTH) -> None:
+        """Keep for the next start what is known at a time, if what is kept is `worth` lines older;
+        the state alone where not all of it is settled."""
+        private, end = self._root / PRIVATE, self._journal.end
+        self._sealed = self._journal.sealed
+        if not self._settled:
+            snapshot.renew(private, self.state, end, worth=worth)
+            return
+        besides = self.state.rejected.keys() | self._complaints.told
+        settled.keep(
+            private,
+            self.state,
+            end,
+            worth=worth,
+            read=len(self._sight.seen),
+            remember=lambda: self._inbox.remember(now, time.time(), besides),
+        )
+
+    @property
+    def _undecided(self) -> bool:
+        """Whether there is more to decide than one turn had time for."""
+        return bool(self._files or self._ledger.files or self._ledger.jobs)
 
     def _decide(self) -> None:
         """Decide what files say, in the order in which they were seen, as far as one turn goes."""
@@ -197,26 +240,40 @@ class Runner:
                 pass
 
     def _follow(self) -> None:
-        """Decide again what the events have reached, until nothing more follows."""
+        """Decide again what the events have reached, until nothing more follows, as far as one turn
+        goes; not before all that came is decided once."""
+        ledger, end = self._ledger, time.monotonic() + TURN
+        while (ledger.files or ledger.jobs) and not self._files and time.monotonic() < end:
+            if ledger.files:
+                self._decide_again(end)
+            else:
+                self._request(end)
+        self._commit()
+        if self._touched and not self._undecided:
+            self._complaints.refresh(self.state, self._touched)
+            self._touched = set()
+
+    def _decide_again(self, end: float) -> None:
         ledger = self._ledger
-        while ledger.files:
-            files, ledger.files = sorted(ledger.files), set()
-            for file in files:
-                if file in self._sight.seen:
-                    ledger.fold(decide(self.state, self._sight.seen[file]))
-                    self._touched.add(file)
-        jobs, ledger.jobs = sorted(ledger.jobs), set()
-        for key in jobs:
-            asked = request(self.state, self.state.jobs[key])
+        files, ledger.files = deque(sorted(ledger.files)), set()
+        while files and time.monotonic() < end:
+            if (seen := self._sight.recall(file := files.popleft())) is not None:
+                ledger.fold(decide(self.state, seen))
+                self._touched.add(file)
+        ledger.files.update(files)
+
+    def _request(self, end: float) -> None:
+        ledger = self._ledger
+        jobs, ledger.jobs = deque(sorted(ledger.jobs)), set()
+        while jobs and time.monotonic() < end:
+            job = self.state.jobs[jobs.popleft()]
+            asked = request(self.state, job)
             ledger.fold(asked)
             if asked:
                 # It may have all its pictures already, and lack only their sheet.
-                self._painted.add(key)
-            self._touched.add(self.state.jobs[key].file)
-        self._commit()
-        if self._touched:
-            self._complaints.refresh(self.state, self._touched)
-            self._touched = set()
+                self._painted.add(job.key)
+            self._touched.add(job.file)
+        ledger.jobs.update(jobs)
 
     def _obey(self) -> None:
         """Do what was commanded; a command's file goes once its answer is on the disk.
@@ -232,6 +289,8 @@ class Runner:
                 vanished.redraw(self._root, self.state, look, self._record)
             self._orders.done(look)
             self._follow()
+            if self._undecided:
+                return
 
     def _record(self, events: Sequence[e.Event]) -> None:
         self._ledger.fold(events)
@@ -268,6 +327,8 @@ class Runner:
         self._work.halt_unwanted(self.state)
         if self._inbox.lost or self._inbox.git_works or not self._sight.complete:
             return
+        if self._undecided:
+            return
         end = time.monotonic() + TURN
         self._painted |= self._work.hand_out(
             self.state, lambda: not self._stops and time.monotonic() < end
@@ -287,7 +348,7 @@ class Runner:
 
     def _look_back(self) -> None:
         """Look at jobs of earlier runs, as far as one turn goes."""
-        end = time.monotonic() + TURN
+        end = time.monotonic() + MOMENT
         while self._before and time.monotonic() < end:
             some = self._before[-BATCH:]
             del self._before[-BATCH:]
@@ -316,7 +377,7 @@ class Runner:
             return not self._work.busy or time.monotonic() > deadline
         if not self._once or not self._sight.complete or self._work.busy:
             return False
-        if self._files or self._before:
+        if self._undecided or self._before:
             return False
         if not self._inbox.quiet:
             return False

@@ -3,6 +3,7 @@
 Owns what each file said last, and what went away while nobody watched. Never decides.
 """
 
+from collections.abc import Set
 from pathlib import Path
 
 from pipeline.core import observed as o
@@ -12,7 +13,7 @@ from pipeline.parts import Inbox
 
 
 class Sight:
-    """`seen` has what each manifest said when it was last looked at; `complete` says whether
+    """`seen` has what each file said that was looked at in this run; `complete` says whether
     everything has been looked at once."""
 
     def __init__(self, root: Path, inbox: Inbox) -> None:
@@ -35,13 +36,18 @@ class Sight:
         if self.complete or not self._inbox.scanned:
             return files
         self.complete = True
-        return [*self._gone_meanwhile(state), *files]
+        return [*self._gone_meanwhile(state, {file.file for file in files}), *files]
 
-    def _gone_meanwhile(self, state: State) -> list[o.FileGone]:
+    def recall(self, file: str) -> o.FileSeen | None:
+        """What a file said when it was last looked at, in this run or an earlier one; None for one
+        that is not there, or that is about to be looked at again."""
+        return self.seen.get(file) or self._inbox.recall(file)
+
+    def _gone_meanwhile(self, state: State, told: Set[str]) -> list[o.FileGone]:
         known = state.files.keys() | state.rejected.keys()
         return [
             o.FileGone(file=file)
-            for file in sorted(known - self.seen.keys())
+            for file in sorted(known - self._inbox.names - told)
             if _is_gone(self._root / file)
         ]
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pipeline import __version__, pictures, snapshot
+from pipeline import __version__, pictures
 from pipeline.audience import Audience, Audiences
 from pipeline.core import events as e
 from pipeline.core.pending import first_model
 from pipeline.core.state import State
-from pipeline.history import PRIVATE, inbox_at, journal_path, restore
+from pipeline.history import PRIVATE, inbox_at, journal_path
 from pipeline.inbox.watch import Inbox
 from pipeline.journal import Journal, JournalFull
 from pipeline.limits import allow_open_files, threads_each
@@ -30,6 +30,7 @@ from pipeline.pool import Manner, Several, WorkerPool
 from pipeline.room import Room
 from pipeline.runner import Runner
 from pipeline.settings import Settings
+from pipeline.settled import resume
 from pipeline.stock import Stock, take_stock
 
 STARTED_PAUSED = "started paused, as the settings ask (on_start)"
@@ -68,15 +69,17 @@ def produce(
             note("cut", f"a torn end of the journal ({cut.size} bytes), kept as {cut.saved}")
         hashes = root / PRIVATE / "cache" / "model-hashes.json"
         stock = take_stock(settings, hashes)
-        state = restore(root)
+        resumed = resume(root)
+        state = resumed.state
         audiences: list[Audience] = [audience]
         if page:
             audiences.append(_page(settings, root, state.copy(), ending, note))
         # A large inbox is looked through here: who opens the page need not wait for that.
         first = first_model(state, stock.usual.sha256, stock.files)
-        snapshot.renew(root / PRIVATE, state, journal.end)
         pictures.sweep(root)
-        inbox = Inbox(root, polling=settings.polling, adapters=stock.adapters)
+        inbox = Inbox(
+            root, polling=settings.polling, adapters=stock.adapters, known=resumed.files
+        )  # fmt: skip
         inbox.start()
         ending.callback(inbox.stop)
         started = e.RunnerStarted(
@@ -112,14 +115,13 @@ def produce(
                 manager.turned(now, pool.live())
 
         runner = Runner(
-            root=root, inbox=inbox, journal=journal, pool=pool, state=state,
+            root=root, inbox=inbox, journal=journal, pool=pool, resumed=resumed,
             audience=Audiences(audiences), opening=[started, *_start(settings, state)], once=once,
             grace=settings.grace, unload_after=60 * settings.unload_after, turned=turned,
         )  # fmt: skip
         with _stopping(runner.stop) as caught:
             note("watching", f"{root} with model {stock.usual.name}{_others(stock)}")
             code = runner.run()
-        snapshot.renew(root / PRIVATE, runner.state, journal.end)
     interrupted = signal.SIGINT in caught or (once and caught)
     return INTERRUPTED if interrupted else code
 

@@ -49,21 +49,22 @@ class Program:
         self.facts += fresh
         return fresh
 
-    def until(self, done: Callable[[e.Event], bool], seconds: float = START) -> e.Event:
-        """The next fact of which `done` is true.
+    def until(
+        self, done: Callable[[e.Event], bool], seconds: float = START, *, pause: float = 0.01
+    ) -> e.Event:
+        """The next fact of which `done` is true; looks every `pause` seconds.
 
         Raises:
             TimeoutError: none came in time, or the program has ended; with what it printed.
         """
         deadline = time.monotonic() + seconds
-        pause = threading.Event()
         while True:
             for fact in self.read():
                 if done(fact):
                     return fact
             if time.monotonic() > deadline or self.process.poll() is not None:
                 raise TimeoutError(f"no such fact; it printed:\n{self.log()}")
-            pause.wait(0.01)
+            time.sleep(pause)
 
     def until_any(self, kind: type[e.Event], seconds: float = START) -> e.Event:
         return self.until(lambda fact: isinstance(fact, kind), seconds)

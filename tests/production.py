@@ -10,13 +10,12 @@ from pipeline.core import events as e
 from pipeline.core import observed as o
 from pipeline.core.commands import Command
 from pipeline.core.decide import decide, request
-from pipeline.core.evolve import evolve
 from pipeline.core.manifest import Project
 from pipeline.core.missing import Waiting
 from pipeline.core.pending import pending
 from pipeline.core.resolve import Compiled, resolve
 from pipeline.core.resolved import Made, Model, Task
-from pipeline.core.ripple import ripple
+from pipeline.core.ripple import Ripple, spread
 from pipeline.core.state import JobState, State
 from pipeline.inbox.load import load
 
@@ -47,31 +46,31 @@ class Production:
         self.events: list[e.Event] = []
         self._files: dict[str, o.FileSeen] = {}
         self.texts: dict[str, str] = {}
-        self._told = 0
+        self._reached: list[Ripple] = []
         self._given = 0
         self.record(e.RunnerStarted(version="0", model=MODEL, workers=3, device="cpu", pid=1))
 
     def record(self, *events: e.Event) -> None:
         for event in events:
             self.events.append(event)
-            evolve(self.state, self.state.seq + 1, f"at-{self.state.seq + 1}", event)
+            seq = self.state.seq + 1
+            self._reached.append(spread(self.state, seq, f"at-{seq}", event))
 
     def observe(self, *looks: o.FileSeen | o.FileGone | o.Report | o.Order) -> list[e.Event]:
         """Decide and fold until nothing more follows; all the events that came of it."""
         before = len(self.events)
         room: list[o.FileSeen | o.FileGone | o.Report | o.Order] = list(looks)
         jobs: set[str] = set()
-        while room or self._told < len(self.events):
+        while room or self._reached:
             for look in room:
                 self.record(*decide(self.state, look))
-            reached = [ripple(self.state, event) for event in self.events[self._told :]]
-            self._told = len(self.events)
+            reached, self._reached = self._reached, []
             files = sorted(file for one in reached for file in one.files)
             room = [self._files[file] for file in files if file in self._files]
             jobs.update(key for one in reached for key in one.jobs)
         for key in sorted(jobs):
             self.record(*request(self.state, self.state.jobs[key]))
-        self._told = len(self.events)
+        self._reached = []
         return self.events[before:]
 
     def drop(self, file: str, text: str) -> list[e.Event]:

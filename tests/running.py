@@ -16,6 +16,7 @@ from pipeline.journal import JOURNAL_NAME, Journal, Line, replay
 from pipeline.journal.files import REAL, Files
 from pipeline.journal.writer import SEGMENT
 from pipeline.runner import Runner
+from pipeline.settled import Resumed, resume
 from tests.fakes import FakePool
 
 MODEL = Model(name="fake", sha256="ab" * 32, width=64, height=64)
@@ -41,7 +42,8 @@ class Watcher:
 
 
 class Run:
-    """One run of the runner on a folder; closed as a kill would leave it."""
+    """One run of the runner on a folder; closed as a kill would leave it. `resumes` is whether it
+    begins with what was kept for it, if anything."""
 
     def __init__(
         self,
@@ -52,13 +54,15 @@ class Run:
         files: Files = REAL,
         segment: int = SEGMENT,
         models: tuple[Offered, ...] = (),
+        resumes: bool = False,
     ) -> None:
         root.mkdir(exist_ok=True)
         self.root = root
         self.journal = Journal.open(
             root / ".pipeline", clock=lambda: datetime.now(UTC), files=files, segment=segment
         )
-        self.inbox = Inbox(root)
+        resumed = resume(root) if resumes else Resumed.anew(fold(root))
+        self.inbox = Inbox(root, known=resumed.files)
         self.inbox.start()
         self.pool = FakePool(root, wake=self.inbox.wake)
         self.pool.start()
@@ -68,7 +72,8 @@ class Run:
         )
         self.runner = Runner(
             root=root, inbox=self.inbox, journal=self.journal, pool=self.pool,
-            state=fold(root), audience=self.watcher, opening=[started, *opening], once=once,
+            resumed=resumed, audience=self.watcher,
+            opening=[started, *opening], once=once,
         )  # fmt: skip
 
     @property

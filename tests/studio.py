@@ -25,6 +25,7 @@ from pipeline.modelfiles import ModelFiles
 from pipeline.pool import Manner, WorkerPool
 from pipeline.pool.manner import USUAL
 from pipeline.runner import Runner
+from pipeline.settled import Resumed
 
 BUNDLED = Path(__file__).parents[1] / "pipeline" / "chibi" / "model"
 
@@ -100,7 +101,8 @@ class Studio:
         if paused:
             opening.append(e.QueuePaused(reason="the test"))
         self.runner = Runner(
-            root=root, inbox=self.inbox, journal=self.journal, pool=self.pool, state=state,
+            root=root, inbox=self.inbox, journal=self.journal, pool=self.pool,
+            resumed=Resumed.anew(state),
             audience=Audiences(()), opening=opening,
         )  # fmt: skip
 

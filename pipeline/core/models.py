@@ -51,6 +51,11 @@ def find_model(
     return found
 
 
+def offers(state: State) -> tuple[object, ...]:
+    """All that jobs may be drawn with; equal as long as none of them resolves otherwise by it."""
+    return state.model, state.models, state.reference_model, state.unusable
+
+
 def model_of(state: State, job: JobState) -> str | None:
     """sha256 of the model that a job is drawn with now; None where there is none. Fast, since a
     long queue asks it of every job in it."""

@@ -10,9 +10,10 @@ from unicodedata import normalize
 from msgspec import Struct
 
 from pipeline.core import events as e
+from pipeline.core.evolve import evolve
 from pipeline.core.keys import PROJECT_FILES, folder_of, scope_of, slug
 from pipeline.core.manifest import Job, pictures_of, reference_pictures
-from pipeline.core.models import model_of
+from pipeline.core.models import model_of, offers
 from pipeline.core.state import State
 
 
@@ -21,6 +22,18 @@ class Ripple(Struct, frozen=True, kw_only=True):
 
     jobs: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
+
+
+def spread(state: State, seq: int, at: str, event: e.Event) -> Ripple:
+    """Fold a recorded event into the state; what to decide again after it.
+
+    A run that offers the models that were offered before changes nothing by its start.
+    """
+    before = offers(state)
+    evolve(state, seq, at, event)
+    if isinstance(event, e.RunnerStarted) and offers(state) == before:
+        return Ripple()
+    return ripple(state, event)
 
 
 def ripple(state: State, event: e.Event) -> Ripple:
@@ -34,8 +47,10 @@ def ripple(state: State, event: e.Event) -> Ripple:
             jobs = (key for key, job in state.jobs.items() if model_of(state, job) == model)
             return Ripple(jobs=frozenset(jobs))
         case e.ProjectDeclared(key=key):
-            # Whose project a manifest is may be different now.
-            return Ripple(jobs=_of_project(state, key), files=frozenset(_all_files(state)))
+            # Whose project a manifest is may be different now, unless it was declared before.
+            new = state.projects[key].at == state.at
+            files = frozenset(_all_files(state)) if new else frozenset[str]()
+            return Ripple(jobs=_of_project(state, key), files=files)
         case e.ProjectWithdrawn(key=key, file=file):
             return Ripple(jobs=_of_project(state, key), files=frozenset({file, *_all_files(state)}))
         case e.CharacterDeclared(key=key):

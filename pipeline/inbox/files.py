@@ -28,13 +28,24 @@ from pipeline.core.pictures import is_picture_file
 from pipeline.inbox.yaml import LARGEST_FILE
 
 
-class Signature(Struct, frozen=True):
+class Signature(Struct, frozen=True, array_like=True, gc=False):
     """What changes when a file changes, mostly: two writes within one clock tick look alike."""
 
     modified_ns: int
     changed_ns: int
     size: int
     inode: int
+
+
+class Known(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+    """A file as last read; its signature stands `since` then. It is `sure` if it was read so much
+    later than it was written that no other write can have hidden behind the same signature."""
+
+    file: str
+    sha256: str
+    signature: Signature | None
+    since: float
+    sure: bool
 
 
 def is_manifest(raw: str) -> bool:
@@ -94,13 +105,14 @@ def signature(root: Path, raw: str) -> Signature | None:
     None stands for: gone, a folder, a pipe, socket or device, a link that leads nowhere, out of
     the inbox or to something hidden. Raises OSError if that cannot be told.
     """
-    path = root / raw
+    # Everything is looked at so every minute, and a Path is dearer than the look.
+    path = f"{root}/{raw}"
     try:
-        seen = path.lstat()
+        seen = os.lstat(path)
         if stat.S_ISLNK(seen.st_mode):
             if not _leads_inside(root, path):
                 return None
-            seen = path.stat()
+            seen = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     return _signature(seen) if stat.S_ISREG(seen.st_mode) else None
@@ -141,6 +153,8 @@ def text_of(root: Path, raw: str, adapters: Adapters) -> bytes | None:
 
 def public_name(raw: str) -> tuple[str, str]:
     """A path as keys and messages spell it, in NFC, and what is wrong with it, or ''."""
+    if raw.isascii() and raw.isprintable():
+        return raw, _too_long(raw)
     try:
         raw.encode()
     except UnicodeEncodeError:
@@ -151,15 +165,16 @@ def public_name(raw: str) -> tuple[str, str]:
     file = unicodedata.normalize("NFC", raw)
     if file.rpartition("/")[0] != raw.rpartition("/")[0]:
         return file, "its folder's name is in another Unicode spelling than NFC"
-    if stem_bytes(stem_of(file)) > LONGEST_STEM:
-        return (
-            file,
-            f"the file's name is too long for the names of its pictures ({LONGEST_STEM} bytes)",
-        )
-    return file, ""
+    return file, _too_long(file)
 
 
-def _leads_inside(root: Path, path: Path) -> bool:
+def _too_long(file: str) -> str:
+    if stem_bytes(stem_of(file)) <= LONGEST_STEM:
+        return ""
+    return f"the file's name is too long for the names of its pictures ({LONGEST_STEM} bytes)"
+
+
+def _leads_inside(root: Path, path: str) -> bool:
     try:
         target = os.path.relpath(os.path.realpath(path, strict=True), os.path.realpath(root))
     except FileNotFoundError:

@@ -8,9 +8,10 @@ Time is an argument, in seconds that only grow, except in `wait`.
 import hashlib
 import os
 from collections import deque
+from collections.abc import KeysView, Set
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import structs
 
 from pipeline.adapters import Adapters
 from pipeline.core.adapters import AdapterFile, is_adapter_file
@@ -18,7 +19,7 @@ from pipeline.core.observed import FileGone, FileSeen
 from pipeline.core.pictures import PictureFile, is_picture_file
 from pipeline.core.problem import Problem
 from pipeline.inbox import files, whole
-from pipeline.inbox.files import Signature
+from pipeline.inbox.files import Known, Signature
 from pipeline.inbox.hints import Hinted, Hints
 from pipeline.inbox.load import Loaded, load
 
@@ -36,17 +37,8 @@ CHECK = 5.0
 """Seconds between two looks at whether the inbox is whole."""
 MOST = 500
 """So many files are read in one step; a signal waits for no more than that."""
-
-
-class _Known(Struct, frozen=True, kw_only=True):
-    """A file as last read; its signature stands `since` then. It is `sure` if it was read once more
-    so much later that no write can have hidden behind the same signature."""
-
-    file: str
-    sha256: str
-    signature: Signature | None
-    since: float
-    sure: bool
+MANY = 10_000
+"""So many are looked at in one step, most of them in vain."""
 
 
 class Inbox:
@@ -57,15 +49,21 @@ class Inbox:
     """
 
     def __init__(
-        self, root: Path, *, polling: bool = False, adapters: Adapters | None = None
+        self,
+        root: Path,
+        *,
+        polling: bool = False,
+        adapters: Adapters | None = None,
+        known: dict[str, Known] | None = None,
     ) -> None:
-        """`adapters` knows what files of weights are as LoRAs of the models there are."""
+        """`adapters` knows what files of weights are as LoRAs of the models there are. `known`, its
+        own from now on, is what another one had to `remember`: what is as it was is not told."""
         self._root = root
         self._adapters = adapters or Adapters()
         self._hints = Hints(root, polling=polling)
         self._pending = Hinted()
-        self._known: dict[str, _Known] = {}
-        self._raw_of: dict[str, str] = {}
+        self._known = {} if known is None else known
+        self._raw_of = {each.file: raw for raw, each in self._known.items()}
         self._unsettled: dict[str, tuple[Signature | None, float]] = {}
         self._missing: dict[str, float] = {}
         self._late: dict[str, bool] = {}
@@ -100,6 +98,45 @@ class Inbox:
     def git_works(self) -> bool:
         """Whether git was changing the inbox at the last step: half a checkout is no state."""
         return self._git_at_work
+
+    @property
+    def names(self) -> KeysView[str]:
+        """The public names of all files that are known."""
+        return self._raw_of.keys()
+
+    def recall(self, file: str) -> FileSeen | None:
+        """What a file said when it was last read, by its public name; None if it is not known, or
+        says something else by now, which a step will tell."""
+        raw = self._raw_of.get(file)
+        known = self._known.get(raw) if raw is not None else None
+        if raw is None or known is None:
+            return None
+        try:
+            data = files.text_of(self._root, raw, self._adapters)
+        except OSError:
+            return None
+        if data is None or hashlib.sha256(data).hexdigest() != known.sha256:
+            return None
+        return self._says(raw, known.sha256, data)
+
+    def remember(
+        self, now: float, wall: float, besides: Set[str] = frozenset()
+    ) -> dict[str, Known]:
+        """What the next inbox on this folder need not tell again, by raw path; leaves out what is
+        to be told `besides`, by public name.
+
+        `wall` is the time of `now` by the clock that dates files, in seconds. Files that were read
+        soon after they were written are left out, and so are weights and pictures, which say
+        something else to other models or are too dear to be mistaken in.
+        """
+        return {
+            raw: structs.replace(each, since=0.0, sure=True)
+            for raw, each in self._known.items()
+            if each.file not in besides
+            and not files.is_binary(raw)
+            and raw not in self._unsettled
+            and (each.sure or _is_old(each, wall - now))
+        }
 
     def start(self) -> None:
         """Begins to watch, before the first step looks; OSError if the inbox is not there."""
@@ -184,8 +221,8 @@ class Inbox:
         due, failed = self._due(now)
         seen = [self._unreadable(raw, error) for raw, error in failed.items()]
         raws = deque(sorted(due.keys() - failed.keys()))
-        read = 0
-        while raws and read < MOST:
+        read, last = 0, max(len(raws) - MANY, 0)
+        while len(raws) > last and read < MOST:
             raw = raws.popleft()
             found = self._look_at(raw, now, complete=self._first or due[raw])
             read += found is not None
@@ -235,15 +272,17 @@ class Inbox:
     def _miss(self, raw: str, now: float) -> None:
         self._unsettled.pop(raw, None)
         if raw in self._known:
-            self._missing.setdefault(raw, now)
+            # Nobody was watching, so it may have been gone for long.
+            self._missing.setdefault(raw, now - ABSENCE if self._first else now)
 
     def _is_settled(self, raw: str, signature: Signature, now: float, *, complete: bool) -> bool:
         """Whether a file that is there should be read now: it may have changed, and is complete."""
         self._missing.pop(raw, None)
         known, waiting = self._known.get(raw), self._unsettled.get(raw)
-        if complete:
+        same = known is not None and known.sure and known.signature == signature
+        if complete and not (same and self._first):
             return True
-        if known is not None and known.signature == signature and known.sure:
+        if same:
             self._unsettled.pop(raw, None)
             return False
         if waiting is not None and waiting[0] == signature:
@@ -259,11 +298,11 @@ class Inbox:
             return None
         self._unsettled.pop(raw, None)
         sha256 = hashlib.sha256(data).hexdigest()
-        file, fault = self._name(raw)
+        file, _ = self._name(raw)
         known = self._known.get(raw)
         same = known is not None and known.signature == signature
         since = known.since if known is not None and same else now
-        self._known[raw] = _Known(
+        self._known[raw] = Known(
             file=file,
             sha256=sha256,
             signature=signature,
@@ -272,8 +311,12 @@ class Inbox:
         )
         if known is not None and known.sha256 == sha256:
             return None
-        loaded = _faulty(file, fault, "rename it") if fault else load(data, file)
-        return _seen(sha256, loaded)
+        return self._says(raw, sha256, data)
+
+    def _says(self, raw: str, sha256: str, data: bytes) -> FileSeen:
+        """What a file says, by its bytes."""
+        file, fault = self._name(raw)
+        return _seen(sha256, _faulty(file, fault, "rename it") if fault else load(data, file))
 
     def _unreadable(self, raw: str, error: OSError) -> FileSeen | None:
         self._unsettled.pop(raw, None)
@@ -282,7 +325,7 @@ class Inbox:
         sha256 = hashlib.sha256(message.encode()).hexdigest()
         file, _ = self._name(raw)
         known = self._known.get(raw)
-        self._known[raw] = _Known(file=file, sha256=sha256, signature=None, since=0.0, sure=False)
+        self._known[raw] = Known(file=file, sha256=sha256, signature=None, since=0.0, sure=False)
         if known is not None and known.sha256 == sha256:
             return None
         loaded = _faulty(file, message, "check its permissions and its owner")
@@ -317,6 +360,15 @@ class Inbox:
         due += [since + ABSENCE for since in self._missing.values()]
         due += [now + CHECK, (self._scanned_at or now) + RESCAN]
         return max(min(due) - now, 0.001)
+
+
+def _is_old(known: Known, ahead: float) -> bool:
+    """Whether a file had long been as it is when it was read; `ahead` is how much more the clock
+    of files shows than the one that `since` is by."""
+    if known.signature is None:
+        return False
+    changed = max(known.signature.changed_ns, known.signature.modified_ns) / 1e9
+    return changed + TICK < known.since + ahead
 
 
 def _is_below(raw: str, folders: set[str]) -> bool:

@@ -171,6 +171,13 @@ class Machine(RuleBasedStateMachine):
         self.world.keep()
 
     @rule()
+    def start_from_what_is_settled(self) -> None:
+        if self.world.rest():
+            self._count("start from what is settled")
+            self.world.keep()
+            self.world.die()
+
+    @rule()
     def lose_snapshot(self) -> None:
         self._count("lost snapshot")
         shutil.rmtree(self.world.root / ".pipeline/cache", ignore_errors=True)

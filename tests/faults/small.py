@@ -18,6 +18,7 @@ from pipeline.inbox.watch import Inbox
 from pipeline.journal import Journal
 from pipeline.pictures import sweep
 from pipeline.runner import Runner
+from pipeline.settled import Resumed
 from tests.fakes import FakePool
 from tests.running import MODEL
 
@@ -45,7 +46,8 @@ def _run(root: Path, journal: Journal) -> int:
         opening.append(e.QueueResumed())
     pool = FakePool(root, wake=inbox.wake)
     runner = Runner(
-        root=root, inbox=inbox, journal=journal, pool=pool, state=state,
+        root=root, inbox=inbox, journal=journal, pool=pool,
+        resumed=Resumed.anew(state),
         audience=Audiences(()), opening=opening, once=True,
     )  # fmt: skip
     try:

@@ -14,17 +14,18 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from pipeline import pictures, snapshot
+from pipeline import pictures
 from pipeline.core import events as e
 from pipeline.core.evolve import evolve
 from pipeline.core.observed import Live, Stepped
 from pipeline.core.resolve import Compiled, resolve
 from pipeline.core.state import State
-from pipeline.history import PRIVATE, restore
+from pipeline.history import PRIVATE
 from pipeline.inbox.watch import RESCAN, Inbox
 from pipeline.journal import JOURNAL_NAME, Journal, JournalFailed, JournalFull, Line, replay
 from pipeline.journal.files import RealFiles
 from pipeline.runner import Runner
+from pipeline.settled import resume
 from tests.fakes import FakePool
 from tests.running import MODEL, fold
 
@@ -105,21 +106,21 @@ class World:
         self.journal = Journal.open(
             self.root / PRIVATE, clock=lambda: self.clock, files=self.files, segment=SEGMENT
         )
-        self.inbox = Inbox(self.root)
+        pictures.sweep(self.root)
+        resumed = resume(self.root)
+        assert canonical(resumed.state) == canonical(fold(self.root)), "a cache told something else"
+        self.inbox = Inbox(self.root, known=resumed.files)
         self.pool = FakePool(self.root)
         self.pool.start()
         opening = e.RunnerStarted(version="0", model=MODEL, workers=3, device="cpu", pid=1)
-        pictures.sweep(self.root)
-        restored = restore(self.root)
-        assert canonical(restored) == canonical(fold(self.root)), "a snapshot told something else"
         self.runner = Runner(
             root=self.root, inbox=self.inbox, journal=self.journal, pool=self.pool,
-            state=restored, audience=self, opening=[opening],
+            resumed=resumed, audience=self, opening=[opening],
         )  # fmt: skip
 
     def keep(self) -> None:
-        """A snapshot of the state is kept, as now and then it is."""
-        snapshot.renew(self.root / PRIVATE, self.running().state, self.journal.end, worth=0)
+        """The state is kept, and what is settled, as now and then they are."""
+        self.running().keep(self.now, worth=0)
 
     def die(self) -> None:
         """As SIGKILL would have it: nothing is told, nothing is finished."""

@@ -27,6 +27,7 @@ from pipeline.inbox.watch import Inbox
 from pipeline.journal import Journal
 from pipeline.runner import Runner
 from pipeline.server import Server
+from pipeline.settled import Resumed
 from tests.fakes import FakePool
 from tests.running import MODEL, fold
 from tests.server.asking import PATIENCE, Answer
@@ -50,8 +51,8 @@ class Playing:
         )
         started = e.RunnerStarted(version="0", model=MODEL, workers=3, device="cpu", pid=1)
         self.runner = Runner(
-            root=root, inbox=self.inbox, journal=self.journal, pool=self.pool, state=fold(root),
-            audience=self.server, opening=[started],
+            root=root, inbox=self.inbox, journal=self.journal, pool=self.pool,
+            resumed=Resumed.anew(fold(root)), audience=self.server, opening=[started],
         )  # fmt: skip
         self.url = ""
         self._acts: queue.Queue[Callable[[], None]] = queue.Queue()
