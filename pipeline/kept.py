@@ -20,6 +20,9 @@ from pipeline.journal import JournalFailed, Mark, has
 
 log = logging.getLogger(__name__)
 
+_LONGEST = 4096
+"""Bytes of the first line."""
+
 
 class _Head(Struct, frozen=True, kw_only=True):
     """`code` is what made it, `sha256` that of the bytes that follow."""
@@ -29,12 +32,15 @@ class _Head(Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-def load(file: Path, journal: Path, code: str) -> tuple[Mark, bytes] | None:
+def load(file: Path, journal: Path, code: str) -> tuple[Mark, memoryview] | None:
     """What is in the file, and the end of the journal that it speaks of; None at any doubt."""
     try:
         with disk.open_plain(file) as stream:
-            head = msgspec.json.decode(stream.readline(4096), type=_Head)
-            packed = stream.read()
+            # At once and not copied again: there may be hundreds of megabytes.
+            data = memoryview(stream.read())
+        end = bytes(data[:_LONGEST]).find(b"\n")
+        head = msgspec.json.decode(data[: max(end, 0)], type=_Head)
+        packed = data[end + 1 :]
         if head.code != code or head.sha256 != sha256(packed).hexdigest():
             return None
         return (head.mark, packed) if has(journal, head.mark) else None
@@ -46,7 +52,7 @@ def age(file: Path, code: str) -> int:
     """The line up to which the file there goes; 0 where there is none that this code wrote."""
     try:
         with disk.open_plain(file) as stream:
-            head = msgspec.json.decode(stream.readline(4096), type=_Head)
+            head = msgspec.json.decode(stream.readline(_LONGEST), type=_Head)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return 0
     return head.mark.seq if head.code == code else 0

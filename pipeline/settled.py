@@ -19,7 +19,7 @@ from pipeline.core.evolve import evolve
 from pipeline.core.ripple import spread
 from pipeline.core.state import State
 from pipeline.history import event_of, fold, journal_path
-from pipeline.inbox.files import Known, public_name
+from pipeline.inbox.files import Known
 from pipeline.journal import START, Mark, replay
 
 SETTLED: Final = "cache/inbox.settled"
@@ -72,8 +72,8 @@ def resume(inbox: Path) -> Resumed:
         named |= _named(event)
     # What has been said since may be by another version, which read these files otherwise.
     anew = named | state.rejected.keys()
-    if anew:
-        files = {raw: each for raw, each in files.items() if public_name(raw)[0] not in anew}
+    for raw in [raw for raw, each in files.items() if each.file in anew]:
+        del files[raw]
     return Resumed(state=state, jobs=jobs & state.jobs.keys(), manifests=manifests, files=files)
 
 

@@ -52,7 +52,7 @@ def load(private: Path, journal: Path) -> Snapshot | None:
     return Snapshot(mark=mark, state=state) if state.seq == mark.seq else None
 
 
-def _unpacked(packed: bytes) -> State:
+def _unpacked(packed: memoryview) -> State:
     found = msgspec.msgpack.decode(packed, type=_Packed)
     tables = {name: getattr(found, name) for name in _Packed.__struct_fields__}
     return State(**tables | {"jobs": Jobs(tables["jobs"])})

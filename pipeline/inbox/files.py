@@ -153,8 +153,6 @@ def text_of(root: Path, raw: str, adapters: Adapters) -> bytes | None:
 
 def public_name(raw: str) -> tuple[str, str]:
     """A path as keys and messages spell it, in NFC, and what is wrong with it, or ''."""
-    if raw.isascii() and raw.isprintable():
-        return raw, _too_long(raw)
     try:
         raw.encode()
     except UnicodeEncodeError:
@@ -165,13 +163,12 @@ def public_name(raw: str) -> tuple[str, str]:
     file = unicodedata.normalize("NFC", raw)
     if file.rpartition("/")[0] != raw.rpartition("/")[0]:
         return file, "its folder's name is in another Unicode spelling than NFC"
-    return file, _too_long(file)
-
-
-def _too_long(file: str) -> str:
-    if stem_bytes(stem_of(file)) <= LONGEST_STEM:
-        return ""
-    return f"the file's name is too long for the names of its pictures ({LONGEST_STEM} bytes)"
+    if stem_bytes(stem_of(file)) > LONGEST_STEM:
+        return (
+            file,
+            f"the file's name is too long for the names of its pictures ({LONGEST_STEM} bytes)",
+        )
+    return file, ""
 
 
 def _leads_inside(root: Path, path: str) -> bool:
