@@ -25,28 +25,8 @@ remove."""
 def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
     """Fold one recorded event into the state."""
     state.seq, state.at = seq, at
+    # What there is most of comes first: each case is tried in turn.
     match event:
-        case e.RunnerStarted() | e.ModelSwitched() | e.ModelFailed():
-            _run(state, event)
-        case (
-            e.ProjectDeclared()
-            | e.ProjectWithdrawn()
-            | e.CharacterDeclared()
-            | e.CharacterWithdrawn()
-            | e.JobSubmitted()
-            | e.JobWithdrawn()
-            | e.StylesDeclared()
-            | e.StylesWithdrawn()
-            | e.WildcardDeclared()
-            | e.WildcardWithdrawn()
-            | e.AdapterDeclared()
-            | e.AdapterWithdrawn()
-            | e.PictureDeclared()
-            | e.PictureWithdrawn()
-            | e.ManifestRejected()
-            | e.ManifestMended()
-        ):
-            _declare(state, event)
         case (
             e.RenderRequested()
             | e.RenderWithdrawn()
@@ -68,6 +48,27 @@ def evolve(state: State, seq: int, at: str, event: e.Event) -> None:
             | e.WorkerLost()
         ):
             draw(state, at, event)
+        case (
+            e.ProjectDeclared()
+            | e.ProjectWithdrawn()
+            | e.CharacterDeclared()
+            | e.CharacterWithdrawn()
+            | e.JobSubmitted()
+            | e.JobWithdrawn()
+            | e.StylesDeclared()
+            | e.StylesWithdrawn()
+            | e.WildcardDeclared()
+            | e.WildcardWithdrawn()
+            | e.AdapterDeclared()
+            | e.AdapterWithdrawn()
+            | e.PictureDeclared()
+            | e.PictureWithdrawn()
+            | e.ManifestRejected()
+            | e.ManifestMended()
+        ):
+            _declare(state, event)
+        case e.RunnerStarted() | e.ModelSwitched() | e.ModelFailed():
+            _run(state, event)
         case e.JobQuarantined():
             change_job(state, event.job, quarantined=event.reason)
             in_last_take(state, event.job, at_rest)

@@ -121,6 +121,7 @@ def _replays(folder: Path, entries: list[Entry]) -> Iterator[Row]:
         what=f"replay of {len(entries):,} events, each verified",
         against="SQLite read, decode and the same fold",
         figure=theirs / mine,
+        wanted=">= 2",
         note=f"{len(entries) / mine:,.0f} against {len(entries) / theirs:,.0f} events a second; "
         f"SQLite read and decode alone {len(entries) / alone:,.0f}",
     )
