@@ -1,6 +1,7 @@
 """What a start costs: of the program, of a worker in the place of one that was killed, and of a
 pipeline over weights that are there already."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -38,7 +39,7 @@ def lives(folder: Path, device: str) -> list[Row]:
         [sys.executable, "-m", "tests.render.full_size", str(large), "sd"],
         check=True, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    attach, read = _attach(large, device, 2)
+    attach, read = _attach(large, device, 3)
     small, quick = _attach(BUNDLED, device, ATTACHES)
     return [
         Row(
@@ -102,6 +103,7 @@ def _attaching(line: Connection, of: Path, times: int) -> None:
     attached: list[float] = []
     read: list[float] = []
     for _ in range(times):
+        gc.collect()  # What the last time has left is no part of this one.
         begun = time.perf_counter()
         line.send(ASKED)
         pipe = model.attach(model.fetch(line))
