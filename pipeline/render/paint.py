@@ -1,7 +1,8 @@
 """A picture from its exact inputs and a seed, or several at once.
 
 Owns the call of diffusers' own pipeline: the pixels are those that bare diffusers draws with the
-same scheduler, threads and precision. Never writes to a weight; keeps nothing between pictures.
+same scheduler, threads and precision. Never writes to a weight; of one picture nothing is kept for
+the next but what its prompts came to.
 """
 
 import time
@@ -26,6 +27,7 @@ from pipeline.render.emerging import Emerging
 from pipeline.render.model import Pipe
 from pipeline.render.passes import NO_GUIDES, Guides, Pass
 from pipeline.render.references import References
+from pipeline.render.said import Said
 from pipeline.render.text import encode_all, pieces, together
 
 Shot = tuple[Resolved, int]
@@ -48,6 +50,7 @@ class Painter:
         self._wardrobe = Wardrobe(pipe)
         self._controls = Controls(pipe)
         self._references = References(pipe, told)
+        self._said = Said()
         pipe.unet.register_forward_pre_hook(self._before_unet)
 
     def wear(self, adapters: Sequence[Adapter], root: Path) -> None:
@@ -130,7 +133,7 @@ class Painter:
         before, images = 0, [guides.picture]
         with torch.inference_mode():
             start = time.monotonic()
-            texts = together([encode_all(self._pipe, each) for each, _ in shots])
+            texts = together([encode_all(self._pipe, each, self._said) for each, _ in shots])
             self._begun = partial(begun, time.monotonic() - start)
             try:
                 with regions.applied(self._pipe.unet, resolved.regions, texts.regions):

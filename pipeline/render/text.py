@@ -4,13 +4,15 @@ Owns tokens and the calls of the text encoders. Never writes to a weight, and ne
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 
 from pipeline.core.emphasis import chunks
-from pipeline.core.resolved import Resolved
+from pipeline.core.resolved import Adapter, Resolved
 from pipeline.render.model import Pipe
+from pipeline.render.said import Row, Said
 
 _SD, _SDXL = 1, 2
 """The layer from the end that SD 1.5 listens to, and SDXL, unless a picture names a deeper one."""
@@ -56,6 +58,8 @@ def encode(
     guided: bool,
     beside: Sequence[str] = (),
     clip_skip: int = 1,
+    adapters: tuple[Adapter, ...] = (),
+    said: Said | None = None,
 ) -> tuple[Encoded, Encoded | None]:
     """Both prompts; no negative unless guided.
 
@@ -64,27 +68,25 @@ def encode(
     the shorter of the two prompts is filled up with empty pieces, since guidance needs both of one
     length. So do other prompts that the UNet is given in the same call: those `beside` count for
     the length. `clip_skip` is the layer of the encoder that is listened to, from the end, for both.
+    What was `said` under the same `adapters`, which are worn already, is taken from there.
 
     Raises:
         ValueError: the text encoder has fewer layers than `clip_skip`.
     """
     texts = [prompt, *([negative] if guided else [])]
     length = max(len(_pieces(pipe.tokenizer, text)) for text in (*texts, *beside))
-    encoded = [_encode(pipe, text, length, clip_skip) for text in texts]
+    listen = _Listener(pipe, clip_skip, adapters, Said() if said is None else said)
+    encoded = [listen.encode(text, length) for text in texts]
     return encoded[0], encoded[1] if guided else None
 
 
-def encode_all(pipe: Pipe, resolved: Resolved) -> Texts:
+def encode_all(pipe: Pipe, resolved: Resolved, said: Said) -> Texts:
     """All prompts of a picture, of one length."""
     guided, own = resolved.guidance > 1, [region.prompt for region in resolved.regions]
-    skip = resolved.clip_skip
-    positive, negative = encode(
-        pipe, resolved.prompt, resolved.negative, guided=guided, beside=own, clip_skip=skip
-    )
+    so = partial(encode, pipe, clip_skip=resolved.clip_skip, adapters=resolved.adapters, said=said)
+    positive, negative = so(resolved.prompt, resolved.negative, guided=guided, beside=own)
     every = [resolved.prompt, *own, *([resolved.negative] if guided else [])]
-    parts = [
-        encode(pipe, prompt, "", guided=False, beside=every, clip_skip=skip)[0] for prompt in own
-    ]
+    parts = [so(prompt, "", guided=False, beside=every)[0] for prompt in own]
     return Texts(positive, negative, parts)
 
 
@@ -140,60 +142,68 @@ def _encoders(pipe: Pipe) -> Iterator[tuple[Any, Any]]:
         yield pipe.tokenizer_2, pipe.text_encoder_2
 
 
-def _encode(pipe: Pipe, text: str, length: int, clip_skip: int) -> Encoded:
-    """A prompt of so many pieces; what the encoders say of a token is put side by side.
+class _Listener:
+    """The text encoders of a pipeline under some adapters, of which a layer is listened to."""
 
-    The pooled state is that of the first piece, as ComfyUI and A1111 have it.
-    """
-    sides, pooled = [], None
-    for tokenizer, encoder in _encoders(pipe):
-        pieces = _pieces(tokenizer, text)
-        pieces += [_Piece([], [])] * (length - len(pieces))
-        rows = [_encode_piece(pipe, tokenizer, encoder, piece, clip_skip) for piece in pieces]
-        sides.append(torch.cat([row.states for row in rows], dim=1))
-        pooled = rows[0].pooled
-    return Encoded(torch.cat(sides, dim=-1), pooled)
+    def __init__(
+        self, pipe: Pipe, clip_skip: int, adapters: tuple[Adapter, ...], said: Said
+    ) -> None:
+        self._pipe, self._clip_skip = pipe, clip_skip
+        self._adapters, self._said = adapters, said
+        self._two = getattr(pipe, "text_encoder_2", None) is not None
 
+    def encode(self, text: str, length: int) -> Encoded:
+        """A prompt of so many pieces; what the encoders say of a token is put side by side.
 
-def _encode_piece(
-    pipe: Pipe, tokenizer: Any, encoder: Any, piece: _Piece, clip_skip: int
-) -> Encoded:
-    """A token's weight is how far it is from what an empty prompt has in its place, as ComfyUI
-    reckons it."""
-    states, pooled = _encode_row(pipe, tokenizer, encoder, piece.tokens, clip_skip)
-    own = [1.0, *piece.weights]
-    if any(weight != 1.0 for weight in own):
-        scale = torch.ones(states.shape[1], device=states.device, dtype=states.dtype)
-        scale[: len(own)] = torch.tensor(own, device=states.device, dtype=states.dtype)
-        empty = _encode_row(pipe, tokenizer, encoder, [], clip_skip).states
-        states = torch.lerp(empty, states, scale[None, :, None])
-    return Encoded(states, pooled)
+        The pooled state is that of the first piece, as ComfyUI and A1111 have it.
+        """
+        sides, pooled = [], None
+        for number, (tokenizer, encoder) in enumerate(_encoders(self._pipe)):
+            pieces = _pieces(tokenizer, text)
+            pieces += [_Piece([], [])] * (length - len(pieces))
+            rows = [self._piece(number, tokenizer, encoder, piece) for piece in pieces]
+            sides.append(torch.cat([row.states for row in rows], dim=1))
+            pooled = rows[0].pooled
+        return Encoded(torch.cat(sides, dim=-1), pooled)
 
+    def _piece(self, number: int, tokenizer: Any, encoder: Any, piece: _Piece) -> Encoded:
+        """A token's weight is how far it is from what an empty prompt has in its place, as ComfyUI
+        reckons it."""
+        states, pooled = self._row(number, tokenizer, encoder, piece.tokens)
+        own = [1.0, *piece.weights]
+        if any(weight != 1.0 for weight in own):
+            scale = torch.ones(states.shape[1], device=states.device, dtype=states.dtype)
+            scale[: len(own)] = torch.tensor(own, device=states.device, dtype=states.dtype)
+            empty, _ = self._row(number, tokenizer, encoder, [])
+            states = torch.lerp(empty, states, scale[None, :, None])
+        return Encoded(states, pooled)
 
-def _encode_row(
-    pipe: Pipe, tokenizer: Any, encoder: Any, tokens: list[int], clip_skip: int
-) -> Encoded:
-    row = [tokenizer.bos_token_id, *tokens, tokenizer.eos_token_id]
-    fill = _room(tokenizer) + 2 - len(row)
-    mask = [1] * len(row) + [0] * fill
-    masked = getattr(encoder.config, "use_attention_mask", False)
-    two = getattr(pipe, "text_encoder_2", None) is not None
-    layer = max(clip_skip, _SDXL if two else _SD)
-    if layer > encoder.config.num_hidden_layers:
-        raise ValueError(
-            f"clip_skip {clip_skip}: the text encoder of this model has only "
-            f"{encoder.config.num_hidden_layers} layers"
+    def _row(self, number: int, tokenizer: Any, encoder: Any, tokens: list[int]) -> Row:
+        row = number, tuple(tokens), self._clip_skip, self._adapters
+        return self._said.of(row, lambda: self._say(tokenizer, encoder, tokens))
+
+    def _say(self, tokenizer: Any, encoder: Any, tokens: list[int]) -> Row:
+        row = [tokenizer.bos_token_id, *tokens, tokenizer.eos_token_id]
+        fill = _room(tokenizer) + 2 - len(row)
+        mask = [1] * len(row) + [0] * fill
+        masked = getattr(encoder.config, "use_attention_mask", False)
+        layer = max(self._clip_skip, _SDXL if self._two else _SD)
+        if layer > encoder.config.num_hidden_layers:
+            raise ValueError(
+                f"clip_skip {self._clip_skip}: the text encoder of this model has only "
+                f"{encoder.config.num_hidden_layers} layers"
+            )
+        device = self._pipe.device
+        said = encoder(
+            torch.tensor([row + [tokenizer.pad_token_id] * fill], device=device),
+            attention_mask=torch.tensor([mask], device=device) if masked else None,
+            output_hidden_states=layer > 1,
         )
-    said = encoder(
-        torch.tensor([row + [tokenizer.pad_token_id] * fill], device=pipe.device),
-        attention_mask=torch.tensor([mask], device=pipe.device) if masked else None,
-        output_hidden_states=layer > 1,
-    )
-    if two:
-        return Encoded(said.hidden_states[-layer], said[0] if said[0].ndim == 2 else None)
-    if layer == 1:
-        return Encoded(said[0])
-    return Encoded(_norm_of(encoder)(said.hidden_states[-layer]))
+        if self._two:
+            return said.hidden_states[-layer], said[0] if said[0].ndim == 2 else None
+        if layer == 1:
+            return said[0], None
+        return _norm_of(encoder)(said.hidden_states[-layer]), None
 
 
 def _norm_of(encoder: Any) -> Any:
