@@ -24,6 +24,7 @@ from tests.benchmarks.png import png
 from tests.benchmarks.previews import previews
 from tests.benchmarks.stream import stream
 from tests.benchmarks.table import Row, table
+from tests.benchmarks.unet import unet
 from tests.benchmarks.weights import weights
 from tests.benchmarks.workers import workers
 from tests.cluster import rayed
@@ -38,12 +39,13 @@ BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "check": check,
     "journal": journal,
     "history": history,
+    "unet": unet,
     "png": png,
     "cluster": cluster,
 }
-BY_NAME = ("history", "cluster")
-"""What takes longer than ten minutes, or needs more than is installed: only where it is named."""
-ON_GPU = {"gpu": gpu} | {name: BENCHMARKS[name] for name in ("latency", "lives")}
+BY_NAME = ("history", "unet", "cluster")
+"""What takes minutes, needs more than is installed, or has no goal: only where it is named."""
+ON_GPU = {"gpu": gpu} | {name: BENCHMARKS[name] for name in ("latency", "lives", "unet")}
 """Weights on a GPU are not in the memory that PSS speaks of; `gpu` on a CPU is a miniature."""
 
 
