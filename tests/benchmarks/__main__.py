@@ -43,8 +43,8 @@ BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "png": png,
     "cluster": cluster,
 }
-BY_NAME = ("history", "unet", "cluster")
-"""What takes minutes, needs more than is installed, or has no goal: only where it is named."""
+BY_NAME = ("unet", "cluster")
+"""What has no goal, or needs more than is installed: only where it is named."""
 ON_GPU = {"gpu": gpu} | {name: BENCHMARKS[name] for name in ("latency", "lives", "unet")}
 """Weights on a GPU are not in the memory that PSS speaks of; `gpu` on a CPU is a miniature."""
 
