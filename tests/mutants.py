@@ -197,14 +197,14 @@ MUTANTS = (
         file="pipeline/render/birth.py",
         old='    if sys.platform == "linux":\n',
         new="    if False:\n",
-        tests=("tests/faults/test_birth.py",),
+        tests=("tests/render/test_birth.py",),
     ),
     Mutant(
         name="a process whose parent died before it looked goes on",
         file="pipeline/render/birth.py",
         old="    if os.getppid() != parent:\n",
         new="    if False:\n",
-        tests=("tests/faults/test_birth.py",),
+        tests=("tests/render/test_birth.py",),
     ),
 )
 

@@ -26,6 +26,6 @@ def test_a_program_with_nothing_taken_out_passes_the_same_tests(tmp_path: Path) 
     none = Mutant(
         name="nothing", file="pipeline/journal/line.py", old="_ENDING: Final = ",
         new="_ENDING : Final = ",
-        tests=("tests/journal/test_line.py", "tests/faults/test_birth.py"),
+        tests=("tests/journal/test_line.py", "tests/render/test_birth.py"),
     )  # fmt: skip
     assert not is_caught(none)

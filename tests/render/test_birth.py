@@ -54,3 +54,8 @@ def test_it_ends_with_its_parent_in_the_midst_of_a_native_call(parent: str, chil
         came = select.select([ended], [], [], 5.0)[0]
         os.close(ended)
     assert came
+
+
+def test_it_ends_at_once_where_its_parent_was_dead_before_it_looked() -> None:
+    code = "from pipeline.render.birth import begin; begin(1, 'anime-test'); raise SystemExit(9)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
