@@ -5,6 +5,7 @@ of the card that uses. On a CPU the same in
 miniature, with tiny models, only to see that it runs.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -71,8 +72,8 @@ def _shape(folder: Path, device: str, shape: Shape) -> list[Row]:
         note = f"{median(ours):.1f} against {median(bare):.1f} a minute"
         if device == "cuda":
             note += (
-                f"; {median(ours) / 60 * tflop / peak:.2f} of what a large product of matrices "
-                f"reaches here ({peak:.0f} TFLOP/s); {bytes_held / 1e9:.1f} GB of the card, the "
+                f"{', with MPS' if _shares() else ''}; {median(ours) / 60 * tflop / peak:.2f} of "
+                f"what a large product of matrices reaches here ({peak:.0f} TFLOP/s); {bytes_held / 1e9:.1f} GB of the card, the "
                 f"loop {alone / 1e9:.1f}"
             )
         rows.append(
@@ -119,6 +120,11 @@ def _minute(studio: Studio, shape: Shape, number: int) -> float:
         studio.drop(f"r{number}-{job:02}.yaml", text)
     studio.until(studio.settled(before + shape.jobs), 1200)
     return shape.jobs * 60 / (time.monotonic() - start)
+
+
+def _shares() -> bool:
+    """Whether NVIDIA's Multi-Process Service lets several processes use the card at once."""
+    return Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps"), "control").exists()
 
 
 def _free(device: str) -> int:
