@@ -2,22 +2,27 @@
 as without it."""
 
 import os
+import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from pipeline import kept, settled, snapshot
+from pipeline.commands import checking, planning
 from pipeline.core import events as e
 from pipeline.core.evolve import evolve
 from pipeline.core.manifest import Project
+from pipeline.core.observed import FileSeen
 from pipeline.core.resolved import Model, Offered
 from pipeline.history import PRIVATE
 from pipeline.inbox.watch import RESCAN, TICK
 from pipeline.journal import Entry
 from pipeline.settled import Resumed, resume
-from tests.running import JOB, Run, fold
+from tests.faults.world import canonical
+from tests.running import JOB, MODEL, Run, fold
 
 BIBLE = "kind: character\nname: Mio\nappearance: red hair\n"
 WITH_MIO = "kind: job\nprompt: rain\ncharacters: [Mio]\n"
@@ -214,6 +219,40 @@ def test_a_file_that_changed_since_is_not_recalled(root: Path) -> None:
     (root / "a.yaml").unlink()
     assert run.inbox.recall("a.yaml") is None
     run.close()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"a.yaml": WITH_MIO.replace("rain", "snow")},
+        {"b.yaml": None, "new.yaml": JOB},
+        {"mio.yaml": BIBLE.replace("red", "blue")},
+        {"project.yaml": "kind: project\nname: Show\nstyle: manga\n"},
+        {"mio.yaml": None, "other.yaml": BIBLE},
+        {"0.yaml": BIBLE},
+        {"d.yaml": JOB, "c.yaml": "kind: job\nprompt: [\n"},
+    ],
+)
+def test_a_plan_is_the_same_with_it_and_without(
+    root: Path, changes: dict[str, str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raws: list[str] = []
+
+    def spied(*args: Any) -> list[FileSeen]:
+        raws.extend(args[2])
+        return checking.looks_of(*args)
+
+    monkeypatch.setattr(planning, "looks_of", spied)
+    for name, text in changes.items():
+        (root / name).unlink() if text is None else (root / name).write_text(text)
+    mine = canonical(planning.rehearsed(root, MODEL, workers=3))
+    assert len(raws) == len({*raws})
+    assert set(raws) >= {"c.yaml", "d.yaml", *(name for name in changes if changes[name])}
+    if "project.yaml" not in changes:
+        assert "b.yaml" not in raws or "b.yaml" in changes
+    shutil.rmtree(root / PRIVATE / "cache")
+    assert mine == canonical(planning.rehearsed(root, MODEL, workers=3))
 
 
 def test_without_any_of_it_everything_is_decided(tmp_path: Path) -> None:

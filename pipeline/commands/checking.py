@@ -180,11 +180,9 @@ def _models(settings: Settings) -> dict[str, Path]:
     return {ANY_MODEL.sha256: settings.model, **models}
 
 
-def looks_of(root: Path, adapters: Adapters | None = None) -> list[FileSeen]:
-    """What every manifest of an inbox says now, in the runner's order."""
-    known = adapters or Adapters()
-    raws = sorted(files.walk(root, "", lambda *_: None))
-    loaded = [each for raw in raws if (each := _load(root, raw, NO_TEXTS, known)) is not None]
+def looks_of(root: Path, adapters: Adapters, raws: Iterable[str]) -> list[FileSeen]:
+    """What these files of an inbox say now, in the runner's order."""
+    loaded = [each for raw in raws if (each := _load(root, raw, NO_TEXTS, adapters)) is not None]
     return [_seen(each) for each in sorted(loaded, key=_projects_first)]
 
 

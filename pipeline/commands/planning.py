@@ -5,6 +5,7 @@ Takes no lock and writes nothing but the model's remembered hashes.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -18,21 +19,22 @@ from pipeline.core import observed as o
 from pipeline.core.commands import Restore
 from pipeline.core.decide import decide, request
 from pipeline.core.declare import file_gone, file_seen
-from pipeline.core.evolve import evolve
 from pipeline.core.ip_adapters import ReferenceModel
 from pipeline.core.obey import restorable, restored
 from pipeline.core.pending import first_model
 from pipeline.core.plan import Plan, Planned, plan
 from pipeline.core.problem import Problem
 from pipeline.core.resolved import Model, Offered
-from pipeline.core.ripple import ripple
+from pipeline.core.ripple import spread
 from pipeline.core.state import State
 from pipeline.core.targets import Refusal
-from pipeline.history import PRIVATE, restore
+from pipeline.history import PRIVATE
+from pipeline.inbox import files
 from pipeline.orders import Orders
 from pipeline.pictures import stands
 from pipeline.room import Room, free_memory, has_gpu
 from pipeline.settings import Settings
+from pipeline.settled import Resumed, resume
 from pipeline.stock import take_stock
 from pipeline.telling import VERB_WIDTH, clean, counted, lines
 
@@ -85,37 +87,60 @@ def rehearsed(
 ) -> State:
     """The state that the inbox would come to, were a run begun now with that model, and with these
     that manifests may name."""
-    state = restore(root)
+    resumed = resume(root)
+    state = resumed.state
     known = [each.model.sha256 for each in models if each.model is not None]
     started = e.RunnerStarted(
         version=__version__, model=model, workers=workers, device="none", pid=0, models=models,
         warm=first_model(state, model.sha256, known), reference_model=reference_model,
     )  # fmt: skip
-    looks = looks_of(root, adapters)
-    gone = sorted({*state.files, *state.rejected} - {look.file for look in looks})
-    reached = _fold(state, [started])
-    for file in gone:
-        reached |= _fold(state, file_gone(state, file))
+    read = partial(looks_of, root, adapters or Adapters())
+    unread, raws = _walk(root, resumed)
+    looks = read(raws)
+    reached = _Reached(state, resumed.jobs)
+    reached.fold([started])
+    there = unread.keys() | {look.file for look in looks}
+    for file in sorted((state.files.keys() | state.rejected.keys()) - there):
+        reached.fold(file_gone(state, file))
     for _ in range(MOST_PASSES):
         before = state.seq
         for look in looks:
-            reached |= _fold(state, file_seen(state, look))
-        if state.seq == before:
+            reached.fold(file_seen(state, look))
+        more = sorted(reached.files & unread.keys())
+        looks += read([unread.pop(file) for file in more])
+        if state.seq == before and not more:
             break
-    for key in sorted(reached):
-        _fold(state, request(state, state.jobs[key]))
+    reached.request()
     _obey(root, state)
     return state
+
+
+class _Reached:
+    """Folds what would be recorded, at no time at all; `jobs` and `files` are what that reaches."""
+
+    def __init__(self, state: State, jobs: Iterable[str] = ()) -> None:
+        self.state, self.jobs, self.files = state, set(jobs), set[str]()
+
+    def fold(self, events: Iterable[e.Event]) -> None:
+        for event in events:
+            reach = spread(self.state, self.state.seq + 1, "", event)
+            self.jobs |= reach.jobs
+            self.files |= reach.files
+
+    def request(self) -> None:
+        """Ask for the takes that the jobs need now."""
+        for key in sorted(self.jobs):
+            self.fold(request(self.state, self.state.jobs[key]))
 
 
 def _obey(root: Path, state: State) -> None:
     """Obey the commands that wait, as a run does before it hands anything out."""
     for look in Orders(root).look():
-        reached = _fold(state, decide(state, look))
+        reached = _Reached(state)
+        reached.fold(decide(state, look))
         if isinstance(look, o.Commanded) and look.command not in state.answered:
-            reached |= _fold(state, _restored(root, state, look))
-        for key in sorted(reached):
-            _fold(state, request(state, state.jobs[key]))
+            reached.fold(_restored(root, state, look))
+        reached.request()
 
 
 def _restored(root: Path, state: State, look: o.Commanded) -> list[e.Event]:
@@ -133,13 +158,25 @@ def _restored(root: Path, state: State, look: o.Commanded) -> list[e.Event]:
     )
 
 
-def _fold(state: State, events: Iterable[e.Event]) -> set[str]:
-    """Fold what would be recorded, at no time at all; the jobs that it reaches."""
-    reached: set[str] = set()
-    for event in events:
-        evolve(state, state.seq + 1, "", event)
-        reached |= ripple(state, event).jobs
-    return reached
+def _walk(root: Path, resumed: Resumed) -> tuple[dict[str, str], list[str]]:
+    """The raw paths of files that an earlier run has settled, by their public names, and of those
+    that are to be read."""
+    unread, raws = {}, []
+    for raw in files.walk(root, "", lambda *_: None):
+        known = resumed.files.get(raw)
+        settled = known is not None and known.signature == _signature(root, raw)
+        if known is None or not settled or known.file in resumed.manifests:
+            raws.append(raw)
+        else:
+            unread[known.file] = raw
+    return unread, sorted(raws)
+
+
+def _signature(root: Path, raw: str) -> files.Signature | None:
+    try:
+        return files.signature(root, raw)
+    except OSError:
+        return None
 
 
 def exit_code(found: Rehearsed) -> int:

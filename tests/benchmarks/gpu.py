@@ -73,8 +73,8 @@ def _shape(folder: Path, device: str, shape: Shape) -> list[Row]:
         if device == "cuda":
             note += (
                 f"{', with MPS' if _shares() else ''}; {median(ours) / 60 * tflop / peak:.2f} of "
-                f"what a large product of matrices reaches here ({peak:.0f} TFLOP/s); {bytes_held / 1e9:.1f} GB of the card, the "
-                f"loop {alone / 1e9:.1f}"
+                f"what a large product of matrices reaches here ({peak:.0f} TFLOP/s); "
+                f"{bytes_held / 1e9:.1f} GB of the card, the loop {alone / 1e9:.1f}"
             )
         rows.append(
             Row(
