@@ -87,6 +87,12 @@ class Cancel(Frame, frozen=True):
     task: str
 
 
+class Waits(Frame, frozen=True):
+    """Worker: it has not forgotten this task, but others denoise now; said again and again."""
+
+    task: str
+
+
 class Begin(Frame, frozen=True):
     """Worker: the first UNet call begins; `at` is CLOCK_MONOTONIC in seconds, `encoding` the
     seconds that the text encoder took before it."""
@@ -149,8 +155,8 @@ class End(Frame, frozen=True):
 
 
 Message = (
-    Hello | Spawned | Died | Space | CannotHold | CannotLoad | Warm | Render | Cancel | Begin | Step
-    | Done | Fault | Halted | Recycle | Hold | End
+    Hello | Spawned | Died | Space | CannotHold | CannotLoad | Warm | Render | Cancel | Waits
+    | Begin | Step | Done | Fault | Halted | Recycle | Hold | End
 )  # fmt: skip
 
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)

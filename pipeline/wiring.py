@@ -95,7 +95,7 @@ def produce(
             "workers": settings.workers, "device": settings.device, "wake": inbox.wake,
             "several": several, "manner": Manner(
                 previews=settings.previews if page else 0, batch=settings.batch,
-                start_method=settings.start_method,
+                start_method=settings.start_method, denoising=settings.denoising,
             ),
         }  # fmt: skip
         usual, threads = stock.files[stock.usual.sha256], settings.threads

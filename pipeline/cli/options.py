@@ -28,6 +28,7 @@ def running(function: Callable[..., Any]) -> Callable[..., Any]:
             "--threads", metavar="N", help="CPU threads of each worker.  [the cores, shared out]"
         ),
         click.option("--batch", metavar="N", help="Pictures of each worker at once.  [1]"),
+        click.option("--denoising", metavar="N", help="Workers that denoise at once.  [all]"),
         click.option(
             "--model", metavar="MODEL", help="A folder, a file or ORG/NAME.  [the bundled one]"
         ),

@@ -65,6 +65,7 @@ SETTINGS = """\
 # device = "auto"               # auto, cpu or cuda
 # threads = 0                   # CPU threads of each worker; 0 shares the cores out
 # batch = 1                     # pictures that a worker draws at once, where they are alike
+# denoising = 0                 # so many workers denoise at once, the others decode; 0: all
 # start_method = "fork"         # or spawn: each worker imports everything for itself
 # on_start = "run"              # or paused
 # pause_after = 3               # so many jobs that fail in a row pause the queue; 0 never does

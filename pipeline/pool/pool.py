@@ -78,6 +78,7 @@ class WorkerPool:
             *("--previews", str(manner.previews)),
             *("--start-method", manner.start_method),
             *("--batch", str(manner.batch)),
+            *("--denoising", str(manner.denoising)),
             *_path("--ip-adapter", model.told.ip_adapter),
             *_path("--image-encoder", model.told.image_encoder),
             *(("--hashes", str(hashes)) if hashes is not None else ()),

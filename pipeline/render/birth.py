@@ -37,6 +37,8 @@ class Outfit(Struct, frozen=True, kw_only=True):
     previews: int = 0
     batch: int = 1
     """How many pictures it draws at once, at most."""
+    denoising: int = 0
+    """How many workers denoise at once; 0 is all."""
     several: bool = False
     """Whether there is more than one model; else any picture is drawn with the one there is."""
     told: Told = NOTHING_TOLD

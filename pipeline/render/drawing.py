@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from pipeline.core.resolved import Task
-from pipeline.wire import Begin, Halted, Message, Step
+from pipeline.wire import Begin, Halted, Message, Step, Waits
+
+_SIGN = 5.0
+"""Seconds between two signs of life of one who waits."""
 
 
 class Halt(Exception):
@@ -27,9 +30,23 @@ class Drawing:
     ) -> None:
         self._tasks, self._unwanted, self._say = tasks, unwanted, say
         self._emerged: list[bytes] = []
+        self._said_at = time.monotonic()
         self.halted: set[str] = set()
         """Those of whom it was said that they are no longer drawn; as long as others are, their
         share of the work goes on."""
+
+    def waiting(self) -> None:
+        """Others denoise now; that it waits for them is said now and then.
+
+        Raises:
+            Halt: there is no need to.
+        """
+        self._heed()
+        now = time.monotonic()
+        if now >= self._said_at + _SIGN:
+            self._said_at = now
+            for _, task in self._wanted():
+                self._say(Waits(task=task.id))
 
     def begun(self, encoding: float) -> None:
         """The first call of the UNet comes now, after so many seconds of the text encoder.

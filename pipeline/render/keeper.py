@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--start-method", choices=["fork", "spawn"], default="fork")
     parser.add_argument("--previews", type=int, default=0, help="steps between two; 0: none")
     parser.add_argument("--batch", type=int, default=1, help="pictures of a worker at once")
+    parser.add_argument("--denoising", type=int, default=0, help="workers at once; 0: all")
     parser.add_argument("--ip-adapter", type=Path, help="shows reference pictures to the models")
     parser.add_argument("--image-encoder", type=Path, help="a folder: what that sees with")
     parser.add_argument("--hashes", type=Path, help="where the hashes of its files are remembered")
@@ -125,6 +126,7 @@ def _starting(
         threads=given.threads or threads_each(given.workers),
         previews=given.previews,
         batch=given.batch,
+        denoising=given.denoising,
         several=len(given.models) > 1,
         told=Told(ip_adapter=given.ip_adapter, image_encoder=given.image_encoder),
     )

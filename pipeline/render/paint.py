@@ -29,6 +29,7 @@ from pipeline.render.passes import NO_GUIDES, Guides, Pass
 from pipeline.render.references import References
 from pipeline.render.said import Said
 from pipeline.render.text import encode_all, pieces, together
+from pipeline.render.turn import Turn
 
 Shot = tuple[Resolved, int]
 """A picture's inputs, and its seed."""
@@ -40,11 +41,20 @@ Emerged = Callable[[bytes], None]
 class Painter:
     """Draws with one pipeline, one picture after the other unless they are alike."""
 
-    def __init__(self, pipe: Pipe, device: torch.device, told: Told = NOTHING_TOLD) -> None:
-        """`told` names what shows reference pictures to the model."""
+    def __init__(
+        self,
+        pipe: Pipe,
+        device: torch.device,
+        told: Told = NOTHING_TOLD,
+        turn: Turn | None = None,
+    ) -> None:
+        """`told` names what shows reference pictures to the model; it denoises when it has its
+        `turn`, if others may have theirs."""
         self._pipe = pipe
         self._device = device
         self._config = dict(pipe.scheduler.config)
+        self._turn = turn
+        self._waiting: Callable[[], None] | None = None
         self._begun: Callable[[], None] | None = None
         self._emerging = Emerging(pipe)
         self._wardrobe = Wardrobe(pipe)
@@ -122,10 +132,12 @@ class Painter:
         lean: bool = False,
         previews: int = 0,
         emerged: Callable[[list[bytes]], None] = lambda _: None,
+        waiting: Callable[[], None] | None = None,
     ) -> list[Image.Image]:
         """The same of several that are `alike`, each with its seed, drawn at once: in rounding they
         differ from one drawn alone, and what the others show changes nothing. `emerged` is given a
-        preview of each."""
+        preview of each. `waiting` is called again and again before its turn to denoise has come,
+        and what it raises comes out of here; without it, it does not wait for that."""
         resolved = shots[0][0]
         assert self._wardrobe.worn == resolved.adapters
         assert self._references.shown == resolved.likenesses
@@ -135,6 +147,7 @@ class Painter:
             start = time.monotonic()
             texts = together([encode_all(self._pipe, each, self._said) for each, _ in shots])
             self._begun = partial(begun, time.monotonic() - start)
+            self._waiting = waiting
             try:
                 with regions.applied(self._pipe.unet, resolved.regions, texts.regions):
                     for each in passes.of(resolved):
@@ -143,7 +156,15 @@ class Painter:
                         if previews:
                             self._emerging.watch(pipe.scheduler)
                         after = self._after(resolved, each)
-                        told = _Told(before, after, previews, self._emerging, stepped, emerged)
+                        told = _Told(
+                            before,
+                            after,
+                            previews,
+                            self._emerging,
+                            stepped,
+                            emerged,
+                            ended=self._leave,
+                        )
                         less = lean_.applied(pipe, each.width, each.height) if lean else None
                         # Less first: it has processors of its own, and references' stay on top.
                         seen = self._references.applied(
@@ -161,7 +182,8 @@ class Painter:
                             )
                         images, before = drawn.images, before + told.steps
             finally:
-                self._begun = None
+                self._begun = self._waiting = None
+                self._leave()
                 self._emerging.forget()
         return [image for image in images if image is not None]
 
@@ -213,7 +235,16 @@ class Painter:
             place=place,
         )
 
+    def _leave(self) -> None:
+        """Let others denoise."""
+        if self._turn is not None and self._turn.limited:
+            if self._device.type == "cuda":
+                torch.cuda.synchronize()  # What was asked of the card may still be under way.
+            self._turn.leave()
+
     def _before_unet(self, *_: object) -> None:
+        if self._turn is not None and self._waiting is not None:
+            self._turn.take(self._waiting)
         if self._begun is not None:
             begun, self._begun = self._begun, None
             begun()
@@ -230,10 +261,11 @@ class _Told:
 
     def __init__(
         self, before: int, after: int, previews: int, emerging: Emerging, stepped: Stepped,
-        emerged: Callable[[list[bytes]], None],
+        emerged: Callable[[list[bytes]], None], *, ended: Callable[[], None],
     ) -> None:  # fmt: skip
         self._before, self._after, self._previews = before, after, previews
         self._emerging, self._stepped, self._emerged = emerging, stepped, emerged
+        self._ended = ended
         self.steps = 0
 
     def after_step(self, pipe: Any, step: int, _: Any, values: dict[str, Any]) -> dict[str, Any]:
@@ -245,6 +277,7 @@ class _Told:
             self._emerged(jpegs)
         self._stepped(done, steps)
         if step + 1 == self.steps:
+            self._ended()
             # SDXL's VAE is held in fp32 beside a UNet in fp16; diffusers does not know of that.
             values["latents"] = values["latents"].to(pipe.vae.dtype)
         return values

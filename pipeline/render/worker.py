@@ -27,6 +27,7 @@ from pipeline.render.drawing import Drawing, Halt
 from pipeline.render.line import READY, Broke, Given, Holds, Leave, hear
 from pipeline.render.orders import Orders
 from pipeline.render.paint import Painter
+from pipeline.render.turn import Turn
 from pipeline.wire import (
     Done,
     Fault,
@@ -79,6 +80,7 @@ class Worker:
         self._runner = runner
         self._orders = orders
         self._keeper = keeper
+        self._turn = Turn(Path(outfit.address).parent, outfit.denoising)
         self.artists: dict[str, Artist] = {}
 
     def run(self) -> None:
@@ -99,7 +101,10 @@ class Worker:
     def _take(self, given: Given) -> None:
         try:
             painter = Painter(
-                model.attach(given.parcel), torch.device(self._outfit.device), self._outfit.told
+                model.attach(given.parcel),
+                torch.device(self._outfit.device),
+                self._outfit.told,
+                self._turn,
             )
             painter.warm_up()
         except Exception as error:
@@ -178,7 +183,7 @@ class Worker:
         images = painter.paint_alike(
             shots * task.batch, drawing.begun, drawing.stepped,
             guides=painter.gather(task.resolved, root), lean=task.lean,
-            previews=self._outfit.previews, emerged=drawing.emerged,
+            previews=self._outfit.previews, emerged=drawing.emerged, waiting=drawing.waiting,
         )  # fmt: skip
         answers: list[Done | Fault] = []
         for number, order in enumerate(orders):

@@ -50,6 +50,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     device: str = "auto"
     threads: int = 0
     batch: int = 1
+    denoising: int = 0
     start_method: Literal["fork", "spawn"] = "fork"
     host: str = "127.0.0.1"
     port: int = 8328
@@ -303,6 +304,11 @@ _RULES: dict[str, tuple[str, str, Callable[[object, bool], Any]]] = {
         "a whole number from 1 to 16",
         "each worker draws up to so many pictures at once that are alike; it takes more memory",
         _whole(1, 16),
+    ),
+    "denoising": (
+        "a whole number from 0 to 64",
+        "so many workers denoise at once, and the others encode, decode and write; 0 is all",
+        _whole(0, 64),
     ),
     "start_method": (
         "fork or spawn",

@@ -24,6 +24,7 @@ from tests.benchmarks.png import png
 from tests.benchmarks.previews import previews
 from tests.benchmarks.stream import stream
 from tests.benchmarks.table import Row, table
+from tests.benchmarks.turns import turns
 from tests.benchmarks.unet import unet
 from tests.benchmarks.weights import weights
 from tests.benchmarks.workers import workers
@@ -40,12 +41,13 @@ BENCHMARKS: dict[str, Callable[[Path, str], list[Row]]] = {
     "journal": journal,
     "history": history,
     "unet": unet,
+    "turns": turns,
     "png": png,
     "cluster": cluster,
 }
-BY_NAME = ("unet", "cluster")
+BY_NAME = ("unet", "turns", "cluster")
 """What has no goal, or needs more than is installed: only where it is named."""
-ON_GPU = {"gpu": gpu} | {name: BENCHMARKS[name] for name in ("latency", "lives", "unet")}
+ON_GPU = {"gpu": gpu} | {name: BENCHMARKS[name] for name in ("latency", "lives", "unet", "turns")}
 """Weights on a GPU are not in the memory that PSS speaks of; `gpu` on a CPU is a miniature."""
 
 

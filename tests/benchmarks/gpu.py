@@ -28,8 +28,12 @@ THREADS = 1
 """Of the CPU, which has little to do: launching kernels, and packing pictures."""
 
 
-WAYS = ((1, 1), (2, 1), (3, 1), (1, 2), (1, 4), (1, 8), (2, 4))
-"""How many workers, and how many pictures each draws at once."""
+WAYS = (
+    (1, 1, 0), (2, 1, 0), (2, 1, 1), (3, 1, 0), (3, 1, 1), (3, 1, 2),
+    (1, 2, 0), (1, 4, 0), (1, 8, 0), (2, 4, 0), (2, 4, 1),
+)  # fmt: skip
+"""How many workers, how many pictures each draws at once, and how many workers denoise at once; 0
+is all."""
 
 
 class Shape(Struct, frozen=True):
@@ -67,7 +71,7 @@ def _shape(folder: Path, device: str, shape: Shape) -> list[Row]:
         rates = {way: _rates(folder, device, shape, model, way, loop) for way in WAYS}
     peak = _matmul(device)
     rows = []
-    for (workers, batch), (ours, bare, bytes_held) in rates.items():
+    for (workers, batch, denoising), (ours, bare, bytes_held) in rates.items():
         tflop = 2 * STEPS * shape.tflop[0] + shape.tflop[1]
         note = f"{median(ours):.1f} against {median(bare):.1f} a minute"
         if device == "cuda":
@@ -80,7 +84,8 @@ def _shape(folder: Path, device: str, shape: Shape) -> list[Row]:
             Row(
                 what=f"{shape.name} at {shape.size}², {STEPS} steps with guidance: "
                 f"{workers} worker{'s' if workers > 1 else ''}"
-                f"{f', batches of {batch}' if batch > 1 else ''}",
+                f"{f', batches of {batch}' if batch > 1 else ''}"
+                f"{f', {denoising} of them denoising' if denoising else ''}",
                 against="a bare diffusers loop",
                 figure=median(a / b for a, b in zip(ours, bare, strict=True)),
                 note=note,
@@ -91,14 +96,15 @@ def _shape(folder: Path, device: str, shape: Shape) -> list[Row]:
 
 
 def _rates(
-    folder: Path, device: str, shape: Shape, model: Path, way: tuple[int, int], loop: Loop
+    folder: Path, device: str, shape: Shape, model: Path, way: tuple[int, int, int], loop: Loop
 ) -> tuple[list[float], list[float], int]:
     """Pictures a minute of ours and of the loop, in turn, and the card's memory that ours took."""
     ours: list[float] = []
     bare: list[float] = []
     free = _free(device)
-    workers, batch = way
-    root, manner = folder / f"{model.name}-{workers}-{batch}", Manner(batch=batch)
+    workers, batch, denoising = way
+    root = folder / f"{model.name}-{workers}-{batch}-{denoising}"
+    manner = Manner(batch=batch, denoising=denoising)
     with Studio(root, workers=workers, device=device, model=model, manner=manner) as studio:
         studio.warm()
         for number in range(ROUNDS + 1):  # The first one warms both up.
