@@ -4,6 +4,7 @@ Owns keeping those files true to the state. Never decides; `anime check` asks th
 """
 
 import logging
+import os
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,7 +23,7 @@ from pipeline.core.state import JobState, State
 from pipeline.core.status import waits_for
 from pipeline.inbox.load import Loaded, load
 from pipeline.inbox.nearest import nearest
-from pipeline.inbox.report import clear_report, write_report
+from pipeline.inbox.report import clear_report, report_file, write_report
 from pipeline.inbox.say import either
 
 log = logging.getLogger(__name__)
@@ -153,22 +154,21 @@ class Complaints:
     def __init__(self, root: Path) -> None:
         self._root = root
         self.told: set[str] = set()
-        """The manifests that have one now."""
+        """The manifests that have one now, or may have."""
 
     def refresh(self, state: State, files: Iterable[str]) -> None:
         """Make the error files of these manifests say what is true now."""
         for file in sorted(files):
             problems = state.rejected.get(file, ())
             waits = self._waiting(state, file)
-            if problems or waits:
-                self.told.add(file)
-            else:
-                self.told.discard(file)
+            self.told.add(file)
             try:
                 if problems or waits:
                     write_report(self._root, file, problems, waits)
                 else:
                     clear_report(self._root, file)
+                    if not os.path.lexists(self._root / report_file(file)):
+                        self.told.discard(file)
             except OSError as error:
                 log.warning("%s: its error file cannot be kept: %s", file, error.strerror)
 

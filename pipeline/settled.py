@@ -13,7 +13,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from pipeline import kept, snapshot
+from pipeline import __version__, kept, snapshot
 from pipeline.core import events as e
 from pipeline.core.evolve import evolve
 from pipeline.core.ripple import spread
@@ -61,16 +61,21 @@ def resume(inbox: Path) -> Resumed:
         return Resumed.anew(fold(replay(journal, after=after), state))
     mark, files = noted
     manifests, jobs, named = set[str](), set[str](), set[str]()
+    same = True
     for line in replay(journal, after=after):
         event = event_of(line)
         if line.seq <= mark.seq:
             evolve(state, line.seq, line.at, event)
             continue
+        if isinstance(event, e.RunnerStarted):
+            same = same and event.version == __version__
         reach = spread(state, line.seq, line.at, event)
         manifests |= reach.files
         jobs |= reach.jobs
         named |= _named(event)
-    # What has been said since may be by another version, which read these files otherwise.
+    if not same:
+        # Another version has decided since, in its own way.
+        return Resumed.anew(state)
     anew = named | state.rejected.keys()
     for raw in [raw for raw, each in files.items() if each.file in anew]:
         del files[raw]
@@ -89,9 +94,11 @@ def keep(
     """Keep a state in which everything is decided, and the files that it is decided from, if what
     is kept of them is `worth` lines older, or if there were many files to `read`."""
     file = private / SETTLED
-    new = snapshot.renew(private, state, mark, worth=worth)
-    if new or read >= READ or mark.seq - kept.age(file, _code()) >= worth:
+    oldest = min(snapshot.age(private), kept.age(file, _code()))
+    if read >= READ or mark.seq - oldest >= worth:
+        # First, since it counts only if the snapshot does not go further.
         kept.keep(file, mark, _code(), msgspec.msgpack.encode(remember()))
+    snapshot.renew(private, state, mark, worth=worth)
 
 
 def _named(event: e.Event) -> set[str]:
@@ -119,4 +126,5 @@ def _load(journal: Path) -> tuple[Mark, Files] | None:
 
 
 def _code() -> str:
-    return f"{kept.code_of('pipeline.core', 'pipeline.inbox')} {yaml.__version__}"
+    found = kept.code_of("pipeline.core", "pipeline.inbox", "pipeline")
+    return f"{found} {yaml.__version__}"

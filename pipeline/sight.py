@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.core import observed as o
 from pipeline.core.manifest import Project
 from pipeline.core.state import State
+from pipeline.inbox.files import is_behind_link, signature
 from pipeline.parts import Inbox
 
 
@@ -48,7 +49,7 @@ class Sight:
         return [
             o.FileGone(file=file)
             for file in sorted(known - self._inbox.names - told)
-            if _is_gone(self._root / file)
+            if _is_gone(self._root, file)
         ]
 
 
@@ -61,12 +62,9 @@ def _order(seen: o.FileSeen | o.FileGone) -> tuple[int, int, str]:
     return order, seen.file.count("/"), seen.file
 
 
-def _is_gone(path: Path) -> bool:
+def _is_gone(root: Path, file: str) -> bool:
     """Whether there is certainly no such file; one that cannot be looked at may be there."""
     try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
+        return signature(root, file) is None or is_behind_link(root, file)
     except OSError:
         return False
-    return False

@@ -64,9 +64,14 @@ def renew(private: Path, state: State, mark: Mark, *, worth: int = WORTH) -> boo
 
     Where the disk does not let it there is none, or the older one: nothing depends on it.
     """
-    if state.seq != mark.seq or mark.seq - kept.age(private / SNAPSHOT, code()) < worth:
+    if state.seq != mark.seq or mark.seq - age(private) < worth:
         return False
     return kept.keep(private / SNAPSHOT, mark, code(), msgspec.msgpack.encode(state))
+
+
+def age(private: Path) -> int:
+    """The line up to which the snapshot there goes; 0 where there is none that this code wrote."""
+    return kept.age(private / SNAPSHOT, code())
 
 
 def code() -> str:

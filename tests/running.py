@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipeline import __version__
 from pipeline.core import events as e
 from pipeline.core.evolve import evolve
 from pipeline.core.observed import Live, Stepped
@@ -68,7 +69,7 @@ class Run:
         self.pool.start()
         self.watcher = Watcher()
         started = e.RunnerStarted(
-            version="0", model=MODEL, workers=3, device="cpu", pid=1, models=models
+            version=__version__, model=MODEL, workers=3, device="cpu", pid=1, models=models
         )
         self.runner = Runner(
             root=root, inbox=self.inbox, journal=self.journal, pool=self.pool,

@@ -135,7 +135,7 @@ def test_what_was_recorded_but_not_followed_up_is_followed_up(root: Path) -> Non
     spec = run.state.jobs["a"].spec
     snow = msgspec.structs.replace(spec, prompt="snow")
     submitted = e.JobSubmitted(key="a", file="a.yaml", project=None, seed=1, spec=snow)
-    _record(run, submitted)
+    record(run, submitted)
     run.close()
     (root / "a.yaml").write_text(WITH_MIO.replace("rain", "snow"))
     assert resume(root).jobs == {"a"}
@@ -148,7 +148,7 @@ def test_what_was_recorded_but_not_followed_up_is_followed_up(root: Path) -> Non
 def test_a_bible_that_was_recorded_reaches_its_jobs(root: Path) -> None:
     run = Run(root, resumes=True)
     spec = msgspec.structs.replace(run.state.characters["mio"].spec, appearance=("blue hair",))
-    _record(run, e.CharacterDeclared(key="mio", file="mio.yaml", spec=spec))
+    record(run, e.CharacterDeclared(key="mio", file="mio.yaml", spec=spec))
     run.close()
     resumed = resume(root)
     assert resumed.jobs == {"a"}
@@ -158,7 +158,7 @@ def test_a_bible_that_was_recorded_reaches_its_jobs(root: Path) -> None:
 def test_a_project_that_was_recorded_reaches_every_file(root: Path) -> None:
     run = Run(root, resumes=True)
     spec = msgspec.convert({"kind": "project", "name": "Show"}, type=Project)
-    _record(run, e.ProjectDeclared(key="show", file="project.yaml", spec=spec))
+    record(run, e.ProjectDeclared(key="show", file="project.yaml", spec=spec))
     run.close()
     assert set(resume(root).manifests) >= {"a.yaml", "b.yaml", "mio.yaml"}
 
@@ -166,7 +166,7 @@ def test_a_project_that_was_recorded_reaches_every_file(root: Path) -> None:
 def test_a_file_that_was_refused_since_is_read_again(root: Path) -> None:
     """By another version of the program, which reads it otherwise."""
     run = Run(root, resumes=True)
-    _record(run, e.ManifestRejected(file="b.yaml", sha256="0" * 64, problems=()))
+    record(run, e.ManifestRejected(file="b.yaml", sha256="0" * 64, problems=()))
     run.close()
     run = again(root)
     assert "b.yaml" in read(run)
@@ -176,7 +176,7 @@ def test_a_file_that_was_refused_since_is_read_again(root: Path) -> None:
 
 def test_a_snapshot_that_goes_further_makes_it_worthless(root: Path) -> None:
     run = Run(root, resumes=True)
-    _record(run, e.QueueResumed())
+    record(run, e.QueueResumed())
     snapshot.renew(root / PRIVATE, run.state, run.journal.end, worth=0)
     run.close()
     resumed = resume(root)
@@ -261,7 +261,7 @@ def test_without_any_of_it_everything_is_decided(tmp_path: Path) -> None:
     assert list(Resumed.anew(fold(tmp_path)).jobs) == []
 
 
-def _record(run: Run, event: e.Event) -> None:
+def record(run: Run, event: e.Event) -> None:
     """Have the journal and the state say something that nobody follows up."""
     name, fields = e.encode(event)
     (line,) = run.journal.append([Entry(type=name, fields=fields, v=e.VERSION)])

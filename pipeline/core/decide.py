@@ -80,7 +80,8 @@ def request(state: State, job: JobState) -> list[e.Event]:
     outlived = last is not None and bool(last.owed) and last.model != model_of(state, job)
     forced = last is not None and job.spec.force and not last.anew and not last.restored
     asked = edited or outlived or forced
-    if last is not None and not asked and (same or (last.begun and _stays(state, job, last))):
+    begun = last is not None and (last.begun or _as_they_were(job, last))
+    if last is not None and not asked and (same or (begun and _stays(state, job, last))):
         return []
     again = last is not None and (same or not last.begun) and not (forced and last.begun)
     reason: Literal["submitted", "edited", "changed", "asked"] = (
@@ -98,6 +99,13 @@ def request(state: State, job: JobState) -> list[e.Event]:
             anew=job.spec.force or (last is not None and again and last.anew),
         )
     ]
+
+
+def _as_they_were(job: JobState, last: Take) -> bool:
+    """Whether a take was asked for to have the pictures of the one before it again."""
+    before = job.takes[-2] if len(job.takes) > 1 else None
+    again = before is not None and last.shows == before.shows
+    return again and last.reason == "asked" and not last.anew
 
 
 def _stays(state: State, job: JobState, take: Take) -> bool:

@@ -40,16 +40,16 @@ def ripple(state: State, event: e.Event) -> Ripple:
     """What to decide again after this event was folded into the state."""
     match event:
         case e.JobSubmitted(key=key) | e.JobRetried(job=key):
-            return Ripple(jobs=frozenset((key,)))
+            return Ripple(jobs=_all_drawn_from(state, key) | {key})
         case e.RunnerStarted():
-            return Ripple(jobs=frozenset(state.jobs))
+            return Ripple(jobs=frozenset(state.jobs), files=_bibles(state))
         case e.ModelFailed(model=model):
             jobs = (key for key, job in state.jobs.items() if model_of(state, job) == model)
-            return Ripple(jobs=frozenset(jobs))
+            return Ripple(jobs=frozenset(jobs), files=_bibles(state))
         case e.ProjectDeclared(key=key):
             # Whose project a manifest is may be different now, unless it was declared before.
             new = state.projects[key].at == state.at
-            files = frozenset(_all_files(state)) if new else frozenset[str]()
+            files = frozenset(_all_files(state)) if new else _bibles(state)
             return Ripple(jobs=_of_project(state, key), files=files)
         case e.ProjectWithdrawn(key=key, file=file):
             return Ripple(jobs=_of_project(state, key), files=frozenset({file, *_all_files(state)}))
@@ -70,11 +70,13 @@ def ripple(state: State, event: e.Event) -> Ripple:
             | e.WildcardDeclared(file=file)
             | e.WildcardWithdrawn(file=file)
         ):
-            return Ripple(jobs=_in_scope(state, scope_of(file)))
+            return Ripple(jobs=_in_scope(state, scope_of(file)), files=_bibles(state))
         case e.AdapterDeclared() | e.AdapterWithdrawn():
-            return Ripple(jobs=_with_loras(state) | _with_references(state))
+            dressed = _with_loras(state) | _with_references(state)
+            return Ripple(jobs=dressed, files=_bibles(state))
         case e.PictureDeclared(file=file) | e.PictureWithdrawn(file=file):
-            return Ripple(jobs=_drawn_from(state, file.rpartition("/")[2]))
+            drawn = _drawn_from(state, file.rpartition("/")[2])
+            return Ripple(jobs=drawn, files=_bibles(state))
         case (
             e.ImageRendered(job=key)
             | e.ImageReused(job=key)
@@ -85,15 +87,22 @@ def ripple(state: State, event: e.Event) -> Ripple:
             | e.RenderRequested(job=key)
             | e.RenderWithdrawn(job=key)
         ):
-            return Ripple(jobs=_drawn_from(state, f"{key.replace('#', '.').rpartition('/')[2]}."))
-        case e.JobWithdrawn(file=file):
-            return Ripple(files=frozenset({file, *state.rejected}))
+            return Ripple(jobs=_drawn_from(state, _beginning(key)))
+        case e.JobWithdrawn(key=key, file=file):
+            files = frozenset({file, *state.rejected})
+            return Ripple(jobs=_all_drawn_from(state, key), files=files)
         case _:
             return Ripple()
 
 
 def _all_files(state: State) -> set[str]:
     return state.files.keys() | state.rejected.keys()
+
+
+def _bibles(state: State) -> frozenset[str]:
+    """The files of projects and characters, which are told what they wait for."""
+    projects = frozenset(each.file for each in state.projects.values())
+    return projects | {each.file for each in state.characters.values()}
 
 
 def _of_project(state: State, key: str) -> frozenset[str]:
@@ -144,10 +153,26 @@ def _drawn_from(state: State, beginning: str) -> frozenset[str]:
     seen = {
         key.rpartition("/")[2]
         for key, one in state.characters.items()
-        if begins(reference_pictures(one.spec.reference))
+        if one.spec.reference and begins(reference_pictures(one.spec.reference))
     }
     own = frozenset(key for key in state.guided if begins(_pictures(state.jobs[key].spec)))
     return own | _naming(state, seen) if seen else own
+
+
+def _all_drawn_from(state: State, key: str) -> frozenset[str]:
+    """The jobs that name a picture of a job, those that name a picture of these, and so on: of
+    what is drawn from what there must be no circle."""
+    found, fresh = frozenset[str](), frozenset({key})
+    while fresh:
+        drawn = frozenset[str]().union(*(_drawn_from(state, _beginning(one)) for one in fresh))
+        fresh = drawn - found
+        found |= fresh
+    return found
+
+
+def _beginning(job: str) -> str:
+    """How the names of a job's pictures begin."""
+    return f"{job.replace('#', '.').rpartition('/')[2]}."
 
 
 def _pictures(job: Job) -> Iterator[str]:

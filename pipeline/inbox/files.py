@@ -171,6 +171,16 @@ def public_name(raw: str) -> tuple[str, str]:
     return file, ""
 
 
+def is_behind_link(root: Path, raw: str) -> bool:
+    """Whether a folder on the way to a file is a link, so that no walk comes there."""
+    folder = raw.rpartition("/")[0]
+    while folder:
+        if os.path.islink(f"{root}/{folder}"):
+            return True
+        folder = folder.rpartition("/")[0]
+    return False
+
+
 def _leads_inside(root: Path, path: str) -> bool:
     try:
         target = os.path.relpath(os.path.realpath(path, strict=True), os.path.realpath(root))

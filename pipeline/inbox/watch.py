@@ -8,7 +8,7 @@ Time is an argument, in seconds that only grow, except in `wait`.
 import hashlib
 import os
 from collections import deque
-from collections.abc import KeysView, Set
+from collections.abc import Set
 from pathlib import Path
 
 from msgspec import structs
@@ -66,7 +66,11 @@ class Inbox:
         self._raw_of = {each.file: raw for raw, each in self._known.items()}
         self._unsettled: dict[str, tuple[Signature | None, float]] = {}
         self._missing: dict[str, float] = {}
+        self._renamed: list[str] = []
+        """Public names that files have no longer, though they are there."""
         self._late: dict[str, bool] = {}
+        self._astray: set[str] = set()
+        """Known files that are only there by way of a link to a folder, which is not followed."""
         self._untold: list[FileSeen] = []
         self._first = True
         self._scanned_at: float | None = None
@@ -100,13 +104,13 @@ class Inbox:
         return self._git_at_work
 
     @property
-    def names(self) -> KeysView[str]:
+    def names(self) -> set[str]:
         """The public names of all files that are known."""
-        return self._raw_of.keys()
+        return {known.file for known in self._known.values()}
 
     def recall(self, file: str) -> FileSeen | None:
         """What a file said when it was last read, by its public name; None if it is not known, or
-        says something else by now, which a step will tell."""
+        cannot be read now, or says something else by now: then a step will tell what it says."""
         raw = self._raw_of.get(file)
         known = self._known.get(raw) if raw is not None else None
         if raw is None or known is None:
@@ -114,8 +118,11 @@ class Inbox:
         try:
             data = files.text_of(self._root, raw, self._adapters)
         except OSError:
-            return None
+            data = None
         if data is None or hashlib.sha256(data).hexdigest() != known.sha256:
+            # Whatever it says next is news, also what it said before.
+            self._known[raw] = structs.replace(known, sha256="", signature=None, sure=False)
+            self._pending.touched.add(raw)
             return None
         return self._says(raw, known.sha256, data)
 
@@ -178,6 +185,8 @@ class Inbox:
         self._first = False
         seen, self._untold = sorted(self._untold, key=lambda each: each.file), []
         gone = self._absent(now)
+        gone += [FileGone(file=file) for file in self._renamed]
+        self._renamed.clear()
         self._patience = self._next_look(now)
         return [*seen, *gone]
 
@@ -246,7 +255,10 @@ class Inbox:
             due.update(dict.fromkeys(files.walk(self._root, folder, failed.__setitem__), False))
         if tops:
             # Once over what is known, however many folders there are.
-            due.update((raw, False) for raw in self._known if raw in tops or _is_below(raw, tops))
+            unseen = [raw for raw in self._known
+                      if raw not in due and (raw in tops or _is_below(raw, tops))]  # fmt: skip
+            due.update(dict.fromkeys(unseen, False))
+            self._astray = {raw for raw in unseen if files.is_behind_link(self._root, raw)}
         for raw in (*hinted.touched, *self._unsettled, *self._missing):
             due.setdefault(raw, False)
         for raw, complete in self._late.items():
@@ -257,7 +269,7 @@ class Inbox:
     def _look_at(self, raw: str, now: float, *, complete: bool) -> FileSeen | None:
         try:
             signature = files.signature(self._root, raw)
-            if signature is None:
+            if signature is None or raw in self._astray:
                 self._miss(raw, now)
             elif self._is_settled(raw, signature, now, complete=complete):
                 return self._learn(
@@ -272,8 +284,9 @@ class Inbox:
     def _miss(self, raw: str, now: float) -> None:
         self._unsettled.pop(raw, None)
         if raw in self._known:
-            # Nobody was watching, so it may have been gone for long.
-            self._missing.setdefault(raw, now - ABSENCE if self._first else now)
+            # What was known before this inbox is, and was not watched, may be gone for long.
+            unwatched = self._first and self._known[raw].sure
+            self._missing.setdefault(raw, now - ABSENCE if unwatched else now)
 
     def _is_settled(self, raw: str, signature: Signature, now: float, *, complete: bool) -> bool:
         """Whether a file that is there should be read now: it may have changed, and is complete."""
@@ -335,10 +348,27 @@ class Inbox:
         """The public name, and what is wrong with it; of two spellings of one name the first that
         was seen has it."""
         file, fault = files.public_name(raw)
-        if self._raw_of.setdefault(file, raw) == raw:
+        holder = self._raw_of.setdefault(file, raw)
+        if holder != raw and not self._stands(holder):
+            # It was renamed from one spelling to another: the file is the same.
+            self._raw_of[file] = raw
+            self._missing.pop(holder, None)
+            if (mine := self._known.get(raw)) is not None:
+                self._renamed.append(mine.file)
+            if (before := self._known.pop(holder, None)) is not None:
+                self._known[raw] = structs.replace(before, signature=None, sure=False)
+            holder = raw
+        if holder == raw:
             return file, fault
         spelled = raw.encode("ascii", "backslashreplace").decode()
         return spelled, f"another file is called {file} too, in another Unicode spelling"
+
+    def _stands(self, raw: str) -> bool:
+        """Whether a file is there, or may be."""
+        try:
+            return files.signature(self._root, raw) is not None
+        except OSError:
+            return True
 
     def _absent(self, now: float) -> list[FileGone]:
         absent = sorted(raw for raw, since in self._missing.items() if now >= since + ABSENCE)

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from pipeline import pictures
+from pipeline import __version__, pictures
 from pipeline.core import events as e
 from pipeline.core.evolve import evolve
 from pipeline.core.observed import Live, Stepped
@@ -112,7 +112,7 @@ class World:
         self.inbox = Inbox(self.root, known=resumed.files)
         self.pool = FakePool(self.root)
         self.pool.start()
-        opening = e.RunnerStarted(version="0", model=MODEL, workers=3, device="cpu", pid=1)
+        opening = e.RunnerStarted(version=__version__, model=MODEL, workers=3, device="cpu", pid=1)
         self.runner = Runner(
             root=self.root, inbox=self.inbox, journal=self.journal, pool=self.pool,
             resumed=resumed, audience=self, opening=[opening],
