@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Set
+from functools import partial
 from pathlib import Path
 
 from msgspec import structs
@@ -258,7 +259,8 @@ class Inbox:
             unseen = [raw for raw in self._known
                       if raw not in due and (raw in tops or _is_below(raw, tops))]  # fmt: skip
             due.update(dict.fromkeys(unseen, False))
-            self._astray = {raw for raw in unseen if files.is_behind_link(self._root, raw)}
+            behind = partial(files.is_behind_link, self._root)
+            self._astray = set(filter(behind, {*self._astray, *unseen}))
         for raw in (*hinted.touched, *self._unsettled, *self._missing):
             due.setdefault(raw, False)
         for raw, complete in self._late.items():
