@@ -94,6 +94,8 @@ class Runner:
         pictures that belong on the shelf."""
         self._ledger.jobs.update(resumed.jobs)
         self._ledger.files.update(resumed.manifests)
+        self._ahead = time.time() - time.monotonic()
+        """How much more the clock that dates files showed when the run began."""
         self._sealed = -1
         """How much of the journal was sealed when what was settled was last kept."""
         self._files: deque[o.FileSeen | o.FileGone] = deque()
@@ -182,6 +184,8 @@ class Runner:
         if not self._settled:
             snapshot.renew(private, self.state, end, worth=worth)
             return
+        # One that was set, or went on while the machine slept, must not make files look old.
+        wall = now + min(self._ahead, time.time() - now)
         besides = self.state.rejected.keys() | self._complaints.told
         settled.keep(
             private,
@@ -189,7 +193,7 @@ class Runner:
             end,
             worth=worth,
             read=len(self._sight.seen),
-            remember=lambda: self._inbox.remember(now, time.time(), besides),
+            remember=lambda: self._inbox.remember(now, wall, besides),
         )
 
     @property
