@@ -72,7 +72,7 @@ def resume(inbox: Path) -> Resumed:
         reach = spread(state, line.seq, line.at, event)
         manifests |= reach.files
         jobs |= reach.jobs
-        named |= _named(event)
+        named.add(getattr(event, "file", ""))
     if not same:
         # Another version has decided since, in its own way.
         return Resumed.anew(state)
@@ -99,20 +99,6 @@ def keep(
         # First, since it counts only if the snapshot does not go further.
         kept.keep(file, mark, _code(), msgspec.msgpack.encode(remember()))
     snapshot.renew(private, state, mark, worth=worth)
-
-
-def _named(event: e.Event) -> set[str]:
-    """The file that an event is said of as one that was read."""
-    match event:
-        case (
-            e.ProjectDeclared() | e.ProjectWithdrawn() | e.CharacterDeclared()
-            | e.CharacterWithdrawn() | e.JobSubmitted() | e.JobWithdrawn()
-            | e.StylesDeclared() | e.StylesWithdrawn() | e.WildcardDeclared()
-            | e.WildcardWithdrawn() | e.ManifestRejected() | e.ManifestMended()
-        ):  # fmt: skip
-            return {event.file}
-        case _:
-            return set()
 
 
 def _load(journal: Path) -> tuple[Mark, Files] | None:

@@ -15,6 +15,7 @@ from PIL import Image
 from pipeline.hashes import Hashes
 from pipeline.references import encoder_sha256
 from pipeline.render.decoding import CannotUse
+from pipeline.render.said import Said
 
 MOST_SAID = 64 << 20
 """Bytes of what was said of pictures that are kept."""
@@ -23,7 +24,7 @@ _transformers: Any = transformers
 _IMAGES = getattr(transformers, "CLIPImageProcessorPil", None) or _transformers.CLIPImageProcessor
 """Not the one that needs torchvision, which rounds otherwise: a picture is the same everywhere."""
 
-Said = tuple[torch.Tensor, torch.Tensor]
+Looked = tuple[torch.Tensor, torch.Tensor]
 """What is said of pictures, and what of nothing: each (pictures, width), or (pictures, patches,
 width)."""
 
@@ -35,14 +36,14 @@ class Encoder:
     def __init__(self, folder: Path | None, like: Any, hashes: Hashes) -> None:
         self._folder, self._like, self._hashes = folder, like, hashes
         self._loaded: tuple[str, Any] | None = None
-        self._said: dict[tuple[tuple[str, ...], str, bool], Said] = {}
+        self._said: Said[Looked] = Said(MOST_SAID)
         self.size = 0
         """Bytes of what is loaded."""
 
     def say(
         self, pictures: Sequence[str], encoder: str, *, deep: bool,
         images: Callable[[], list[Image.Image]],
-    ) -> Said:  # fmt: skip
+    ) -> Looked:  # fmt: skip
         """What the encoder says of the pictures of one subject, all given by their sha256; `images`
         are the pictures, RGB, asked for only if these were not looked at together before: how many
         there are decides rounding. `deep` is whether the last layer but one is meant, patch by
@@ -51,15 +52,7 @@ class Encoder:
         Raises CannotUse if the folder does not hold that encoder any more; and what `images` does.
         """
         key = tuple(pictures), encoder, deep
-        if key not in self._said:
-            self._said[key] = self._look(images(), encoder, deep=deep)
-        self._said[key] = self._said.pop(key)
-        sizes = {key: sum(each.nbytes for each in said) for key, said in self._said.items()}
-        for oldest in list(sizes)[:-1]:
-            if sum(sizes.values()) <= MOST_SAID:
-                break
-            del self._said[oldest], sizes[oldest]
-        return self._said[key]
+        return self._said.of(key, lambda: self._look(images(), encoder, deep=deep))
 
     def forget(self) -> None:
         """Let go of the encoder, though not of what it said."""
@@ -67,7 +60,7 @@ class Encoder:
         if self._like.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _look(self, images: list[Image.Image], sha256: str, *, deep: bool) -> Said:
+    def _look(self, images: list[Image.Image], sha256: str, *, deep: bool) -> Looked:
         encoder = self._have(sha256)
         side = encoder.config.image_size
         with torch.inference_mode():

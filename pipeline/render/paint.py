@@ -28,7 +28,7 @@ from pipeline.render.model import Pipe
 from pipeline.render.passes import NO_GUIDES, Guides, Pass
 from pipeline.render.references import References
 from pipeline.render.said import Said
-from pipeline.render.text import encode_all, pieces, together
+from pipeline.render.text import MOST_BYTES, Row, encode_all, pieces, together
 from pipeline.render.turn import Turn
 
 Shot = tuple[Resolved, int]
@@ -60,7 +60,7 @@ class Painter:
         self._wardrobe = Wardrobe(pipe)
         self._controls = Controls(pipe)
         self._references = References(pipe, told)
-        self._said = Said()
+        self._said: Said[Row] = Said(MOST_BYTES)
         pipe.unet.register_forward_pre_hook(self._before_unet)
 
     def wear(self, adapters: Sequence[Adapter], root: Path) -> None:

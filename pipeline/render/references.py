@@ -25,7 +25,7 @@ from pipeline.model import NOTHING_TOLD, Told
 from pipeline.render.beside import AsTheyAre, Beside
 from pipeline.render.columns import Columns
 from pipeline.render.decoding import CannotUse, decoded, place
-from pipeline.render.encoder import Encoder, Said
+from pipeline.render.encoder import Encoder, Looked
 from pipeline.render.model import Pipe
 
 MOST_BYTES = 1 << 30
@@ -48,7 +48,7 @@ class _Subject(NamedTuple):
 
     likeness: Likeness
     adapter: _Adapter
-    said: Said
+    said: Looked
 
 
 class References:

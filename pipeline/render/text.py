@@ -12,10 +12,16 @@ import torch
 from pipeline.core.emphasis import chunks
 from pipeline.core.resolved import Adapter, Resolved
 from pipeline.render.model import Pipe
-from pipeline.render.said import Row, Said
+from pipeline.render.said import Said
 
 _SD, _SDXL = 1, 2
 """The layer from the end that SD 1.5 listens to, and SDXL, unless a picture names a deeper one."""
+
+MOST_BYTES = 32 << 20
+"""Of what is kept of prompts: some hundred rows of SDXL in half precision."""
+
+Row = tuple[torch.Tensor, torch.Tensor | None]
+"""States of shape (1, tokens, width), and the pooled one, (1, width), where there is one."""
 
 
 class Encoded(NamedTuple):
@@ -59,7 +65,7 @@ def encode(
     beside: Sequence[str] = (),
     clip_skip: int = 1,
     adapters: tuple[Adapter, ...] = (),
-    said: Said | None = None,
+    said: Said[Row] | None = None,
 ) -> tuple[Encoded, Encoded | None]:
     """Both prompts; no negative unless guided.
 
@@ -75,12 +81,12 @@ def encode(
     """
     texts = [prompt, *([negative] if guided else [])]
     length = max(len(_pieces(pipe.tokenizer, text)) for text in (*texts, *beside))
-    listen = _Listener(pipe, clip_skip, adapters, Said() if said is None else said)
+    listen = _Listener(pipe, clip_skip, adapters, Said(MOST_BYTES) if said is None else said)
     encoded = [listen.encode(text, length) for text in texts]
     return encoded[0], encoded[1] if guided else None
 
 
-def encode_all(pipe: Pipe, resolved: Resolved, said: Said) -> Texts:
+def encode_all(pipe: Pipe, resolved: Resolved, said: Said[Row]) -> Texts:
     """All prompts of a picture, of one length."""
     guided, own = resolved.guidance > 1, [region.prompt for region in resolved.regions]
     so = partial(encode, pipe, clip_skip=resolved.clip_skip, adapters=resolved.adapters, said=said)
@@ -146,7 +152,7 @@ class _Listener:
     """The text encoders of a pipeline under some adapters, of which a layer is listened to."""
 
     def __init__(
-        self, pipe: Pipe, clip_skip: int, adapters: tuple[Adapter, ...], said: Said
+        self, pipe: Pipe, clip_skip: int, adapters: tuple[Adapter, ...], said: Said[Row]
     ) -> None:
         self._pipe, self._clip_skip = pipe, clip_skip
         self._adapters, self._said = adapters, said

@@ -12,6 +12,7 @@ from pipeline.core.resolved import Adapter, Region, Resolved
 from pipeline.pictures import sha256_of
 from pipeline.render.paint import Painter
 from pipeline.render.said import Said
+from pipeline.render.text import Row
 from tests.render import loras
 from tests.render.conftest import RESOLVED
 
@@ -96,10 +97,10 @@ def test_a_lora_of_the_text_encoder_has_its_own(pipe: Any, tmp_path: Path) -> No
 
 
 def test_what_was_asked_for_longest_ago_goes_first() -> None:
-    said = Said(most=3 * 4)
+    said: Said[Row] = Said(most=3 * 4)
     for name in ("a", "b", "c", "a", "d"):
         said.of(name, lambda: (torch.zeros(1), None))
-    assert list(said.rows) == ["c", "a", "d"]
+    assert list(said.kept) == ["c", "a", "d"]
     large = said.of("large", lambda: (torch.zeros(9), torch.zeros(9)))
-    assert list(said.rows) == ["large"]
+    assert list(said.kept) == ["large"]
     assert said.of("large", lambda: pytest.fail("it is there")) is large
